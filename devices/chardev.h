@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A character device backend: where a serial port's or console port's bytes go and come from.
+ *
+ *	stdio		standard input and output (one user only)
+ *	null		output vanishes, no input
+ *	file=PATH	output goes to PATH (created or truncated), no input
+ *	pty		a new pseudo-terminal; its name is printed on standard error
+ *
+ * Raw terminal mode and the Ctrl-A escape belong to whoever runs the terminal: see
+ * chardev_set_filter().
+ */
+#ifndef DEVICES_CHARDEV_H
+#define DEVICES_CHARDEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/loop.h"
+#include "devices/report.h"
+
+struct chardev;
+
+/* Who receives input; called on the loop's thread. */
+struct chardev_handler {
+	size_t (*room)(void *arg); /* bytes that can be taken now; 0 pauses input */
+	void (*receive)(void *arg, const uint8_t *data, size_t len); /* len <= room() */
+	void *arg;
+};
+
+/*
+ * Open the backend @spec (see above). @option is the option's name, for messages. Regular files
+ * and other descriptors that epoll refuses are read as if always ready. Returns 0 or -1 (@report).
+ */
+int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,
+		 struct report *report);
+void chardev_close(struct chardev *chardev);
+
+/* Start delivering input. The handler's storage is copied. */
+void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *handler);
+
+/* There is room again after room() returned 0. Any thread. */
+void chardev_resume(struct chardev *chardev);
+
+/*
+ * Write up to @len bytes; returns how many were taken, 0 if the other end is not ready (never
+ * blocks for a pty; a terminal or file on stdio may block), -1 if it is gone. Any thread, but one
+ * at a time for one chardev.
+ */
+ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len);
+
+bool chardev_is_stdio(const struct chardev *chardev);
+
+/*
+ * Let @filter see (and shorten, in place) input before the handler: returns the bytes kept. For the
+ * terminal's escape sequences.
+ */
+void chardev_set_filter(struct chardev *chardev,
+			size_t (*filter)(void *arg, uint8_t *data, size_t len), void *arg);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The table of device types: each device file declares itself in one struct device_type, and
+ * devices.c lists them. The command line, its help and the machine read the table; nothing else
+ * names a device.
+ */
+#ifndef DEVICES_DEVICES_H
+#define DEVICES_DEVICES_H
+
+#include "devices/loop.h"
+#include "devices/report.h"
+#include "devices/virtio.h"
+
+struct device_type {
+	const char *name;   /* the option without dashes, "disk" for --disk */
+	const char *args;   /* its argument in help, "PATH[,ro][,id=TEXT]" */
+	const char *help;   /* one line */
+	bool several;	    /* the option may be repeated */
+	/*
+	 * Make a device from the option's argument. @option ("--disk") is for messages. On success
+	 * *out is owned by the caller, who ends it with virtio_device_free(). Nothing that outlives
+	 * the process may be created or changed unless it succeeds.
+	 */
+	int (*create)(const char *option, const char *args, struct loop *loop,
+		      struct virtio_device **out, struct report *report);
+};
+
+/* NULL-terminated. */
+extern const struct device_type *const device_types[];
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The virtio-mmio transport, version 2 (virtio 1.2, section 4.2): one virtio device behind one
+ * page of registers.
+ *
+ * Register accesses come from vCPU threads; queue notifications come from the loop's thread through
+ * eventfds, or from a vCPU thread as a plain register write where no eventfd is attached. The
+ * device's lock orders them.
+ */
+#ifndef DEVICES_VIRTIO_MMIO_H
+#define DEVICES_VIRTIO_MMIO_H
+
+#include "devices/bus.h"
+#include "devices/irq.h"
+#include "devices/loop.h"
+#include "devices/report.h"
+#include "devices/virtio.h"
+#include "guestmem/guestmem.h"
+
+#define VIRTIO_MMIO_SIZE 0x1000
+
+/*
+ * How a 32-bit write of @value to the register page at @offset can reach an eventfd without the
+ * bus (ioeventfd in the monitor). attach() returns 0 or -1 if there is no such thing; the write
+ * then arrives through the bus. Called with the device's lock held, on a vCPU thread, when the
+ * driver sets DRIVER_OK and on reset: not before, since registering costs milliseconds at exit.
+ */
+struct notify_line {
+	int (*attach)(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd);
+	void (*detach)(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd);
+};
+
+struct virtio_mmio;
+
+extern const struct bus_ops virtio_mmio_bus_ops; /* device: struct virtio_mmio */
+
+/*
+ * Put @device (owned by the transport from here on, also on failure) behind a register page. The
+ * cell, loop, irq and notify lines are borrowed and must outlive it. @notify may be NULL.
+ */
+int virtio_mmio_new(struct virtio_device *device, struct gm_cell *memory, struct loop *loop,
+		    struct irq_line *irq, struct notify_line *notify, struct virtio_mmio **out,
+		    struct report *report);
+
+/* No vCPU and no loop may be running. Frees the device too. */
+void virtio_mmio_free(struct virtio_mmio *mmio);
+
+#endif

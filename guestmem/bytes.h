@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Reading and writing guest memory by guest address, across any number of regions.
+ *
+ * gm_read() and gm_write() move what they can and say how much; the _exact forms move all or fail.
+ * The first parts of both are the same: bytes are moved in ascending order, and a hole ends the
+ * transfer, so that what was moved is always the contiguous first part. Writes mark dirty pages.
+ * Length 0 succeeds at any address. Any thread, as long as the memory is held.
+ *
+ * Aligned accesses of 1, 2, 4 and 8 bytes that stay in one region are single and do not tear.
+ */
+#ifndef GUESTMEM_BYTES_H
+#define GUESTMEM_BYTES_H
+
+#include <string.h>
+
+#include "guestmem/memory.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Copy between private and guest memory; see the comment above about tearing. Private. */
+static inline void gm_copy_in(void *guest, const void *buf, size_t len)
+{
+	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
+		uint64_t v;
+
+		__builtin_memcpy(&v, buf, 8);
+		__atomic_store_n((uint64_t *)guest, v, __ATOMIC_RELAXED);
+	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
+		uint32_t v;
+
+		__builtin_memcpy(&v, buf, 4);
+		__atomic_store_n((uint32_t *)guest, v, __ATOMIC_RELAXED);
+	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
+		uint16_t v;
+
+		__builtin_memcpy(&v, buf, 2);
+		__atomic_store_n((uint16_t *)guest, v, __ATOMIC_RELAXED);
+	} else {
+		memcpy(guest, buf, len);
+	}
+}
+
+static inline void gm_copy_out(void *buf, const void *guest, size_t len)
+{
+	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
+		uint64_t v = __atomic_load_n((const uint64_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 8);
+	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
+		uint32_t v = __atomic_load_n((const uint32_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 4);
+	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
+		uint16_t v = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 2);
+	} else {
+		memcpy(buf, guest, len);
+	}
+}
+
+ssize_t gm_read_slow(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len);
+ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *buf, size_t len);
+
+/*
+ * Read up to @len bytes at @addr into @buf. Returns the number read, which is less than @len only
+ * if a hole (or a faulting file) ends them; negative if not even the first byte could be read:
+ * GM_ERR_INVALID_ADDRESS, GM_ERR_IOMMU, GM_ERR_FAULT. Seed: Bytes::read.
+ */
+static inline ssize_t gm_read(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+
+	if (gm_unlikely(offset >= entry->size || len > entry->size - offset ||
+			(entry->flags & GM_SLICE_MAY_FAULT)))
+		return gm_read_slow(memory, addr, buf, len);
+	gm_copy_out(buf, entry->host + offset, len);
+	return (ssize_t)len;
+}
+
+/* The same in the other direction; also GM_ERR_READ_ONLY. Seed: Bytes::write. */
+static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, const void *buf,
+			       size_t len)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+
+	if (gm_unlikely(offset >= entry->size || len > entry->size - offset || entry->flags))
+		return gm_write_slow(memory, addr, buf, len);
+	gm_copy_in(entry->host + offset, buf, len);
+	if (entry->dirty)
+		gm_bitmap_mark(entry->dirty, offset, len);
+	return (ssize_t)len;
+}
+
+/* 0 if @moved is all of @len, the error it is, or GM_ERR_PARTIAL; *@done says how much. Private. */
+static inline int gm_exact(ssize_t moved, size_t len, size_t *done)
+{
+	if (done)
+		*done = moved < 0 ? 0 : (size_t)moved;
+	if (gm_likely(moved >= 0 && (size_t)moved == len))
+		return 0;
+	return moved < 0 ? (int)moved : GM_ERR_PARTIAL;
+}
+
+/*
+ * Read exactly @len bytes at @addr into @buf: 0, the errors of gm_read(), or GM_ERR_PARTIAL after a
+ * first part. If @done is not NULL it receives the number of bytes moved. Seed: Bytes::read_slice.
+ */
+static inline int gm_read_exact(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len,
+				size_t *done)
+{
+	return gm_exact(gm_read(memory, addr, buf, len), len, done);
+}
+
+/* The same in the other direction; also GM_ERR_READ_ONLY. Seed: Bytes::write_slice. */
+static inline int gm_write_exact(const struct gm_memory *memory, gm_addr addr, const void *buf,
+				 size_t len, size_t *done)
+{
+	return gm_exact(gm_write(memory, addr, buf, len), len, done);
+}
+
+/* An object of any plain type, *@obj. Seed: Bytes::read_obj, write_obj. */
+#define gm_read_obj(memory, addr, obj)	gm_read_exact(memory, addr, obj, sizeof(*(obj)), NULL)
+#define gm_write_obj(memory, addr, obj) gm_write_exact(memory, addr, obj, sizeof(*(obj)), NULL)
+
+/*
+ * Atomic accesses of 1, 2, 4, 8 bytes in one region, with a memory order of C11 (relaxed, acquire,
+ * seq_cst for loads; relaxed, release, seq_cst for stores; __ATOMIC_* or memory_order_*). Errors:
+ * GM_ERR_INVALID_ADDRESS (unmapped), GM_ERR_INVALID_BACKEND (not aligned by region offset, or
+ * leaves the region), GM_ERR_READ_ONLY, GM_ERR_FAULT, GM_ERR_IOMMU. Seed: Bytes::load, store.
+ */
+int gm_load_slow(const struct gm_memory *memory, gm_addr addr, void *value, size_t size, int order);
+int gm_store_slow(const struct gm_memory *memory, gm_addr addr, const void *value, size_t size,
+		  int order);
+
+#define GM_DEFINE_ATOMIC(bits)                                                                     \
+	static inline int gm_load_u##bits(const struct gm_memory *memory, gm_addr addr,            \
+					  uint##bits##_t *value, int order)                        \
+	{                                                                                          \
+		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
+		uint64_t offset = addr - entry->start;                                             \
+		const uint##bits##_t *host = (const uint##bits##_t *)(entry->host + offset);       \
+                                                                                                   \
+		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(*value) ||  \
+				((uintptr_t)host & (sizeof(*value) - 1)) ||                        \
+				(entry->flags & GM_SLICE_MAY_FAULT)))                              \
+			return gm_load_slow(memory, addr, value, sizeof(*value), order);           \
+		if (order == __ATOMIC_RELAXED)                                                     \
+			*value = __atomic_load_n(host, __ATOMIC_RELAXED);                          \
+		else if (order == __ATOMIC_ACQUIRE)                                                \
+			*value = __atomic_load_n(host, __ATOMIC_ACQUIRE);                          \
+		else                                                                               \
+			*value = __atomic_load_n(host, __ATOMIC_SEQ_CST);                          \
+		return 0;                                                                          \
+	}                                                                                          \
+                                                                                                   \
+	static inline int gm_store_u##bits(const struct gm_memory *memory, gm_addr addr,           \
+					   uint##bits##_t value, int order)                        \
+	{                                                                                          \
+		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
+		uint64_t offset = addr - entry->start;                                             \
+		uint##bits##_t *host = (uint##bits##_t *)(entry->host + offset);                   \
+                                                                                                   \
+		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(value) ||   \
+				((uintptr_t)host & (sizeof(value) - 1)) || entry->flags))          \
+			return gm_store_slow(memory, addr, &value, sizeof(value), order);          \
+		if (order == __ATOMIC_RELAXED)                                                     \
+			__atomic_store_n(host, value, __ATOMIC_RELAXED);                           \
+		else if (order == __ATOMIC_RELEASE)                                                \
+			__atomic_store_n(host, value, __ATOMIC_RELEASE);                           \
+		else                                                                               \
+			__atomic_store_n(host, value, __ATOMIC_SEQ_CST);                           \
+		if (entry->dirty)                                                                  \
+			gm_bitmap_mark(entry->dirty, offset, sizeof(value));                       \
+		return 0;                                                                          \
+	}
+
+GM_DEFINE_ATOMIC(8)
+GM_DEFINE_ATOMIC(16)
+GM_DEFINE_ATOMIC(32)
+GM_DEFINE_ATOMIC(64)
+#undef GM_DEFINE_ATOMIC
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The whole of libguestmem. guestmem/README.md says which header has what. */
+#ifndef GUESTMEM_GUESTMEM_H
+#define GUESTMEM_GUESTMEM_H
+
+#include "guestmem/bitmap.h"
+#include "guestmem/bytes.h"
+#include "guestmem/cell.h"
+#include "guestmem/endian.h"
+#include "guestmem/memory.h"
+#include "guestmem/region.h"
+#include "guestmem/sg.h"
+#include "guestmem/slice.h"
+#include "guestmem/types.h"
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A memory: an immutable, sorted collection of regions, and the slice iterator over it.
+ *
+ * Everything that touches guest memory begins with one question: which region holds this address?
+ * The answer comes from a table of equal buckets over the address span, each naming the first
+ * region that can hold an address of the bucket, so that a look-up costs the same for four regions
+ * and for four thousand. From there the iterator walks: the neighbour of a region is the next entry
+ * of the table, not a new search.
+ *
+ * The structures are public for the inline functions' sake; their fields are private to guestmem/.
+ */
+#ifndef GUESTMEM_MEMORY_H
+#define GUESTMEM_MEMORY_H
+
+#include "guestmem/region.h"
+#include "guestmem/slice.h"
+#include "guestmem/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One region as the access path sees it: one cache line. Private. */
+struct gm_entry {
+	gm_addr start;
+	uint64_t size; /* 0 in the sentinel that ends the table */
+	uint8_t *host;
+	struct gm_bitmap *dirty;
+	unsigned int flags; /* enum gm_slice_flags */
+	unsigned int pad;
+	struct gm_region *region;
+	uint64_t pad2[2];
+};
+
+/* Private. All fields but the count of references are constant. */
+struct gm_memory {
+	gm_addr base;		 /* where bucket 0 begins */
+	uint64_t nbuckets;
+	const uint32_t *buckets; /* nbuckets + 2: first candidate region; then the sentinel, twice */
+	const struct gm_entry *entries; /* count + 2, the last two with size 0 */
+	uint32_t count;
+	uint8_t shift;		 /* log2 of a bucket's size */
+	uint32_t refs;		 /* atomic */
+	struct gm_iommu_view *iommu; /* translation in front, or NULL; then count is 0 */
+};
+
+/* A range of guest addresses. */
+struct gm_range {
+	gm_addr addr;
+	uint64_t len;
+};
+
+/*
+ * Make a memory of regions in ascending order. It takes references of its own, the caller keeps
+ * its. Errors: GM_ERR_NO_REGION, GM_ERR_UNSORTED, GM_ERR_OVERLAP, GM_ERR_NO_MEMORY. If @bad is not
+ * NULL, it receives the index of the region that is out of order or overlaps the one before it.
+ * Seed: GuestRegionCollection::from_regions.
+ */
+int gm_memory_new(struct gm_region *const *regions, size_t count, struct gm_memory **out,
+		  size_t *bad);
+
+/*
+ * Make the regions, then the memory, from configurations in ascending order. Errors of single
+ * regions come first, in input order; then those of gm_memory_new(). On error nothing remains.
+ * Seed: GuestMemoryMmap::from_ranges, from_ranges_with_files.
+ */
+int gm_memory_from_configs(const struct gm_region_config *configs, size_t count,
+			   struct gm_memory **out, size_t *bad);
+
+/* The same for plain anonymous memory with dirty pages of @dirty_page (0: no tracking). */
+int gm_memory_from_ranges(const struct gm_range *ranges, size_t count, uint64_t dirty_page,
+			  struct gm_memory **out, size_t *bad);
+
+/*
+ * A new memory with one region more; @memory stays as it is and shares all its regions.
+ * GM_ERR_OVERLAP if an address is taken. Seed: insert_region.
+ */
+int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region,
+		     struct gm_memory **out);
+
+/*
+ * A new memory without the region that has exactly this start and size, else
+ * GM_ERR_INVALID_REGION. If @removed is not NULL it receives a reference to that region. The
+ * memory that remains may be empty. Seed: remove_region.
+ */
+int gm_memory_remove(const struct gm_memory *memory, gm_addr start, uint64_t size,
+		     struct gm_memory **out, struct gm_region **removed);
+
+/* Take and drop a reference; get returns its argument, put takes NULL. Any thread. */
+struct gm_memory *gm_memory_get(struct gm_memory *memory);
+void gm_memory_put(struct gm_memory *memory);
+
+/* Seed: num_regions, iter. The regions in ascending order; the pointer is borrowed. */
+static inline size_t gm_memory_count(const struct gm_memory *memory)
+{
+	return memory->count;
+}
+
+static inline struct gm_region *gm_memory_region(const struct gm_memory *memory, size_t index)
+{
+	return index < memory->count ? memory->entries[index].region : NULL;
+}
+
+/* Highest backed address; 0 for an empty memory. Seed: last_addr. */
+gm_addr gm_memory_last(const struct gm_memory *memory);
+
+/* Look-up for what the first two candidates of a bucket do not answer. Private. */
+const struct gm_entry *gm_find_entry_slow(const struct gm_memory *memory, gm_addr addr);
+
+/*
+ * The entry that holds @addr, or one whose size @addr's offset is not below: the caller must
+ * compare (addr - entry->start) with entry->size, which also covers addresses below start, since
+ * the difference wraps. Private.
+ */
+static inline const struct gm_entry *gm_find_entry(const struct gm_memory *memory, gm_addr addr)
+{
+	uint64_t bucket = (addr - memory->base) >> memory->shift;
+	const struct gm_entry *entry;
+
+	bucket = bucket < memory->nbuckets ? bucket : memory->nbuckets;
+	entry = memory->entries + memory->buckets[bucket];
+	entry += addr - entry->start >= entry->size;
+	if (gm_likely(addr - entry->start < entry->size))
+		return entry;
+	return gm_find_entry_slow(memory, addr);
+}
+
+/* The region that holds @addr, borrowed, or NULL. Seed: find_region. */
+static inline struct gm_region *gm_find_region(const struct gm_memory *memory, gm_addr addr)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+
+	return addr - entry->start < entry->size ? entry->region : NULL;
+}
+
+/* The same with the offset of @addr in the region. Seed: to_region_addr. */
+static inline struct gm_region *gm_to_region_addr(const struct gm_memory *memory, gm_addr addr,
+						  uint64_t *offset)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+
+	*offset = addr - entry->start;
+	return *offset < entry->size ? entry->region : NULL;
+}
+
+/* Whether a region holds @addr. Seed: address_in_range, check_address. */
+static inline bool gm_address_in_range(const struct gm_memory *memory, gm_addr addr)
+{
+	return gm_find_region(memory, addr) != NULL;
+}
+
+/*
+ * *out = base + offset, if that does not wrap and is backed; what lies between is not looked at.
+ * Seed: checked_offset.
+ */
+static inline bool gm_checked_offset(const struct gm_memory *memory, gm_addr base, uint64_t offset,
+				     gm_addr *out)
+{
+	return !__builtin_add_overflow(base, offset, out) && gm_address_in_range(memory, *out);
+}
+
+bool gm_check_range_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			 enum gm_access access);
+
+/*
+ * Whether every byte of [addr, addr + len) is backed and may be accessed so. Length 0 is true at
+ * any address; a range that wraps is false. Seed: check_range.
+ */
+static inline bool gm_check_range(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				  enum gm_access access)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+
+	if (gm_likely(offset < entry->size && len <= entry->size - offset &&
+		      !((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY))))
+		return true;
+	return gm_check_range_slow(memory, addr, len, access);
+}
+
+/*
+ * One slice for [addr, addr + len), all in one region (never across, even where the next region is
+ * adjacent). Length 0 too needs a mapped address. The slice is valid as long as the memory is held.
+ * Errors: GM_ERR_INVALID_ADDRESS, GM_ERR_INVALID_BACKEND (leaves the region), GM_ERR_READ_ONLY.
+ * Seed: get_slice.
+ */
+int gm_get_slice(const struct gm_memory *memory, gm_addr addr, uint64_t len, enum gm_access access,
+		 struct gm_slice *slice);
+
+/*
+ * The slice iterator: [addr, addr + len) as the pieces that are contiguous for the host.
+ *
+ *	struct gm_iter it;
+ *	struct gm_slice slice;
+ *
+ *	gm_iter_init(&it, memory, addr, len, GM_ACCESS_READ);
+ *	while (gm_iter_next(&it, &slice))
+ *		use(slice.host, slice.len);
+ *	if (it.error)
+ *		...the slices so far are the contiguous first part; it.addr is where it ends
+ *
+ * Slices come in ascending order, none is empty, their sum is len unless error is set, and after
+ * an error or the end gm_iter_next() stays false. Length 0 gives no slice and no error. A write
+ * access stops at a read-only region with GM_ERR_READ_ONLY. Marking what was written dirty is the
+ * user's part (gm_slice_mark_dirty()). An iterator belongs to one thread and needs no clean-up; the
+ * memory must be held meanwhile. Seed: get_slices, stop_on_error.
+ */
+struct gm_iter {
+	const struct gm_memory *memory;
+	const struct gm_entry *entry; /* the entry that must hold addr */
+	gm_addr addr;		      /* guest physical address of the next byte */
+	uint64_t left;		      /* bytes to go in this translation */
+	uint64_t more;		      /* IOMMU: bytes to go behind this translation */
+	gm_addr iova;		      /* IOMMU: address of the byte behind this translation */
+	enum gm_access access;
+	int error;
+};
+
+/* Finds where to go on when the entry at hand does not hold the address. Private. */
+struct gm_iter gm_iter_refill(struct gm_iter it);
+
+static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memory, gm_addr addr,
+				uint64_t len, enum gm_access access)
+{
+	it->memory = memory;
+	it->entry = gm_find_entry(memory, addr);
+	it->addr = addr;
+	it->left = len;
+	it->more = 0;
+	it->iova = 0;
+	it->access = access;
+	it->error = 0;
+	if (gm_unlikely(memory->iommu != NULL)) {
+		it->left = 0;
+		it->more = len;
+		it->iova = addr;
+	}
+}
+
+static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
+{
+	const struct gm_entry *entry;
+	uint64_t offset, len;
+
+	if (it->left == 0 && gm_likely(it->more == 0))
+		return false;
+	if (gm_unlikely(it->left == 0 || it->addr - it->entry->start >= it->entry->size ||
+			((it->access & GM_ACCESS_WRITE) &&
+			 (it->entry->flags & GM_SLICE_READ_ONLY)))) {
+		*it = gm_iter_refill(*it);
+		if (it->error)
+			return false;
+	}
+	entry = it->entry;
+	offset = it->addr - entry->start;
+	len = entry->size - offset;
+	len = len < it->left ? len : it->left;
+	slice->host = entry->host + offset;
+	slice->len = len;
+	slice->dirty = entry->dirty;
+	slice->dirty_offset = offset;
+	slice->flags = entry->flags;
+	it->addr += len;
+	it->left -= len;
+	it->entry = entry + 1;
+	return true;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

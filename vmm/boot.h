@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Boot: from a kernel file to bytes in guest memory and the registers to start with.
+ *
+ * A boot format is one file with one struct boot_format; boot.c lists them and asks each in turn
+ * whether the file is one of its own. Nothing here knows KVM: machine.c turns struct boot_state
+ * into KVM's register structures.
+ */
+#ifndef VMM_BOOT_H
+#define VMM_BOOT_H
+
+#include "devices/report.h"
+#include "guestmem/guestmem.h"
+
+enum boot_mode {
+	BOOT_REAL,	/* 16 bit, CS:IP from entry >> 4, flat segments of 64 KiB */
+	BOOT_PROTECTED, /* 32 bit, flat 4 GiB segments, paging off */
+	BOOT_LONG,	/* 64 bit, paging on with the page tables at cr3 */
+};
+
+/* Registers of the first vCPU; the rest is zero or architectural reset state for the mode. */
+struct boot_state {
+	enum boot_mode mode;
+	uint64_t entry; /* guest physical address of the first instruction */
+	uint64_t stack; /* rsp */
+	uint64_t rbx;	/* PVH: start info */
+	uint64_t rsi;	/* Linux: zero page */
+	uint64_t rdi;
+	uint64_t cr3;	/* BOOT_LONG: page tables */
+	gm_addr gdt;	/* guest address of a GDT with CS 0x10 and DS 0x18 for the mode; limit below */
+	uint16_t gdt_limit;
+};
+
+struct boot_module {
+	const char *path;
+	const char *cmdline; /* may be NULL */
+};
+
+struct boot_params {
+	const char *kernel;  /* path */
+	const char *cmdline; /* complete, devices included */
+	const struct boot_module *modules;
+	size_t module_count;
+	const char *flat;    /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
+};
+
+/*
+ * Load everything into @memory and say how to start. All checks come before the first byte is
+ * written to a file-backed region.
+ */
+int boot_load(const struct boot_params *params, const struct gm_memory *memory,
+	      struct boot_state *state, struct report *report);
+
+#endif
