@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The one Makefile. Sources are found by wildcard: a new device, boot format or guest test needs no
+# change here. Everything built goes below build/; `make help` lists the targets and switches.
+#
+#	DEBUG=1					no optimisation, in build/debug
+#	SANITIZE=address,undefined | thread	in build/address-undefined or build/thread
+#	V=1					show the commands
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+VERSION := $(shell cat VERSION)
+
+comma := ,
+variant := $(if $(DEBUG),/debug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+B := build$(variant)
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+# --- packages ---------------------------------------------------------------------------------
+# scripts/setup checks for the Debian packages a goal needs and, for the goals that promise to set
+# the machine up, installs them. It writes a makefile fragment, which make includes and, after
+# writing it, starts over with.
+
+setup_goals := test demo bench lint ci check-% lab%
+no_deps_goals := help clean
+goals := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out $(no_deps_goals),$(goals)),)
+include build/deps-build.mk
+ifneq ($(filter $(setup_goals),$(goals)),)
+include build/deps-test.mk
+endif
+endif
+
+build/deps-%.mk: scripts/setup
+	$(Q)mkdir -p $(@D)
+	$(Q)scripts/setup $(if $(filter $(setup_goals),$(goals)),--install) $* >$@.tmp && mv $@.tmp $@
+
+# --- flags ------------------------------------------------------------------------------------
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR := $(if $(findstring clang,$(CC)),$(shell command -v llvm-ar || echo ar),gcc-ar)
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
+OPT := $(if $(DEBUG),-O0,$(if $(SANITIZE),-O1,-O2))
+HARDEN := -fstack-protector-strong -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS_ALL = -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SAN) -fPIE -pthread -I. -D_GNU_SOURCE \
+	-DVMM_VERSION='"$(VERSION)"' $(DEP_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+DEPFLAGS = -MMD -MP
+
+# --- what there is ----------------------------------------------------------------------------
+
+objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
+
+GUESTMEM_OBJS := $(call objs,guestmem)
+DEVICES_OBJS := $(call objs,devices)
+VMM_OBJS := $(filter-out $(B)/vmm/main.o,$(call objs,vmm))
+LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
+
+TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.S))
+TEST_DIRS := guestmem devices vmm kvm
+TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
+BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
+
+.PHONY: all static guest tests test demo bench lint clean help
+all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
+static: $(B)/vmm-static ## build/vmm-static, without shared libraries
+guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
+tests: $(TESTS) $(B)/conformance all ## build the tests without running them
+
+$(B)/libguestmem.a: $(GUESTMEM_OBJS)
+$(B)/libdevices.a: $(DEVICES_OBJS)
+$(B)/libvmm.a: $(VMM_OBJS)
+$(LIBS):
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/vmm: $(B)/vmm/main.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
+
+$(B)/vmm-static: $(B)/vmm/main.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_STATIC_LIBS)
+	$(Q)strip $@
+
+$(B)/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(DEPFLAGS) -c -o $@ $<
+
+# --- the test kernel: freestanding, no sanitizers -----------------------------------------------
+
+GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -mcmodel=small -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -I.
+GUEST_OBJS := $(patsubst %,$(B)/%.o,$(basename $(wildcard guest/*.S guest/*.c guest/tests/*.c)))
+
+$(GUEST_OBJS): CFLAGS_ALL = $(GUEST_CFLAGS)
+$(B)/guest/%.o: guest/%.S
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/guest/kernel.elf: $(GUEST_OBJS) guest/link.ld
+	$(call say,LD,$@)
+	$(Q)$(CC) -nostdlib -static -no-pie -T guest/link.ld -Wl,--build-id=none \
+		-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -o $@ $(GUEST_OBJS)
+
+$(B)/guest/tiny/%.bin: $(B)/guest/tiny/%.o
+	$(Q)ld -Ttext 0x1000 --oformat binary -e 0x1000 -o $@ $<
+
+# --- tests --------------------------------------------------------------------------------------
+
+TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
+define test_program
+$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(B)/tests/runner.o $(LIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
+endef
+$(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
+
+$(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
+
+$(BENCHES): $(B)/%: $(B)/tests/bench/%.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
+
+test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
+	$(Q)VMM_BUILD=$(B) scripts/run-tests
+
+demo: all ## boot the test kernel on a memory of many pieces, with a disk
+	$(Q)VMM_BUILD=$(B) scripts/demo
+
+bench: all static $(BENCHES) ## speed and size, as ratios
+	$(Q)VMM_BUILD=$(B) scripts/bench
+
+lint: ## formatting, clang-tidy, shellcheck, structure
+	$(Q)scripts/lint
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## this list
+	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	$(Q)printf '\n  DEBUG=1  SANITIZE=address,undefined|thread  CC=clang  V=1  CFLAGS=... LDFLAGS=...\n'
+
+-include $(shell [ ! -d $(B) ] || find $(B) -name '*.d' -not -path 'build/*/build/*' 2>/dev/null)
