@@ -12,55 +12,11 @@
 #ifndef GUESTMEM_BYTES_H
 #define GUESTMEM_BYTES_H
 
-#include <string.h>
-
 #include "guestmem/memory.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* Copy between private and guest memory; see the comment above about tearing. Private. */
-static inline void gm_copy_in(void *guest, const void *buf, size_t len)
-{
-	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
-		uint64_t v;
-
-		__builtin_memcpy(&v, buf, 8);
-		__atomic_store_n((uint64_t *)guest, v, __ATOMIC_RELAXED);
-	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
-		uint32_t v;
-
-		__builtin_memcpy(&v, buf, 4);
-		__atomic_store_n((uint32_t *)guest, v, __ATOMIC_RELAXED);
-	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
-		uint16_t v;
-
-		__builtin_memcpy(&v, buf, 2);
-		__atomic_store_n((uint16_t *)guest, v, __ATOMIC_RELAXED);
-	} else {
-		memcpy(guest, buf, len);
-	}
-}
-
-static inline void gm_copy_out(void *buf, const void *guest, size_t len)
-{
-	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
-		uint64_t v = __atomic_load_n((const uint64_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 8);
-	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
-		uint32_t v = __atomic_load_n((const uint32_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 4);
-	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
-		uint16_t v = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 2);
-	} else {
-		memcpy(buf, guest, len);
-	}
-}
 
 ssize_t gm_read_slow(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len);
 ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *buf, size_t len);

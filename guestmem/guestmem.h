@@ -7,6 +7,7 @@
 #include "guestmem/bytes.h"
 #include "guestmem/cell.h"
 #include "guestmem/endian.h"
+#include "guestmem/fault.h"
 #include "guestmem/memory.h"
 #include "guestmem/region.h"
 #include "guestmem/sg.h"

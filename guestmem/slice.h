@@ -9,6 +9,8 @@
 #ifndef GUESTMEM_SLICE_H
 #define GUESTMEM_SLICE_H
 
+#include <string.h>
+
 #include "guestmem/bitmap.h"
 #include "guestmem/types.h"
 
@@ -29,12 +31,62 @@ struct gm_slice {
 	unsigned int flags;	 /* enum gm_slice_flags */
 };
 
+/* Copy between private and guest memory; aligned small ones in a single access. Private. */
+static inline void gm_copy_in(void *guest, const void *buf, size_t len)
+{
+	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
+		uint64_t v;
+
+		__builtin_memcpy(&v, buf, 8);
+		__atomic_store_n((uint64_t *)guest, v, __ATOMIC_RELAXED);
+	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
+		uint32_t v;
+
+		__builtin_memcpy(&v, buf, 4);
+		__atomic_store_n((uint32_t *)guest, v, __ATOMIC_RELAXED);
+	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
+		uint16_t v;
+
+		__builtin_memcpy(&v, buf, 2);
+		__atomic_store_n((uint16_t *)guest, v, __ATOMIC_RELAXED);
+	} else {
+		memcpy(guest, buf, len);
+	}
+}
+
+static inline void gm_copy_out(void *buf, const void *guest, size_t len)
+{
+	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
+		uint64_t v = __atomic_load_n((const uint64_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 8);
+	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
+		uint32_t v = __atomic_load_n((const uint32_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 4);
+	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
+		uint16_t v = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
+
+		__builtin_memcpy(buf, &v, 2);
+	} else {
+		memcpy(buf, guest, len);
+	}
+}
+
 /* Mark [offset, offset + len) of the slice dirty. Seed: BitmapSlice::mark_dirty. */
 static inline void gm_slice_mark_dirty(const struct gm_slice *slice, size_t offset, size_t len)
 {
 	if (slice->dirty)
 		gm_bitmap_mark(slice->dirty, slice->dirty_offset + offset, len);
 }
+
+/*
+ * Move up to @len bytes between @buf and the slice from @offset on. Returns the number moved, less
+ * than @len only at the end of the slice. Length 0 succeeds anywhere; else GM_ERR_OUT_OF_BOUNDS at
+ * or past the end, GM_ERR_READ_ONLY, GM_ERR_FAULT. Writes mark dirty pages. Seed: Bytes::read, write.
+ */
+ssize_t gm_slice_read(const struct gm_slice *slice, size_t offset, void *buf, size_t len);
+ssize_t gm_slice_write(const struct gm_slice *slice, size_t offset, const void *buf, size_t len);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The dirty bitmap: what bitmap.h does not do inline. The reasoning about membarrier stands there.
+ */
+#include "guestmem/bitmap.h"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool have_membarrier;
+
+static void membarrier_register(void)
+{
+	have_membarrier =
+		syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* The partner of the signal fence in gm_bitmap_mark(). */
+static void order_writers(const struct gm_bitmap *bitmap)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (bitmap->test_first)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct gm_bitmap *bitmap;
+
+	*out = NULL;
+	if (page_size == 0 || (page_size & (page_size - 1)))
+		return GM_ERR_INVALID_ARGUMENT;
+	pthread_once(&once, membarrier_register);
+	bitmap = calloc(1, sizeof(*bitmap));
+	if (!bitmap)
+		return GM_ERR_NO_MEMORY;
+	bitmap->shift = (unsigned int)__builtin_ctzll(page_size);
+	bitmap->bytes = bytes;
+	bitmap->bits = bytes ? ((bytes - 1) >> bitmap->shift) + 1 : 0;
+	bitmap->test_first = have_membarrier;
+	bitmap->alloc_words = gm_bitmap_words(bitmap);
+	bitmap->words = calloc(bitmap->alloc_words ? bitmap->alloc_words : 1, sizeof(uint64_t));
+	if (!bitmap->words) {
+		free(bitmap);
+		return GM_ERR_NO_MEMORY;
+	}
+	*out = bitmap;
+	return 0;
+}
+
+void gm_bitmap_free(struct gm_bitmap *bitmap)
+{
+	if (!bitmap)
+		return;
+	free(bitmap->words);
+	free(bitmap);
+}
+
+/* Set or clear pages [first, last], a word at a time; the range is inside the bitmap. */
+static void change_pages(struct gm_bitmap *bitmap, uint64_t first, uint64_t last, bool set)
+{
+	for (uint64_t word = first / 64; word <= last / 64; word++) {
+		uint64_t mask = UINT64_MAX;
+
+		if (word == first / 64)
+			mask &= UINT64_MAX << (first % 64);
+		if (word == last / 64)
+			mask &= UINT64_MAX >> (63 - last % 64);
+		if (set)
+			__atomic_fetch_or(&bitmap->words[word], mask, __ATOMIC_SEQ_CST);
+		else
+			__atomic_fetch_and(&bitmap->words[word], ~mask, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void change_range(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len, bool set)
+{
+	uint64_t first = offset >> bitmap->shift;
+	uint64_t last;
+
+	if (len == 0 || first >= bitmap->bits)
+		return;
+	if (__builtin_add_overflow(offset, len - 1, &last))
+		last = UINT64_MAX;
+	last >>= bitmap->shift;
+	change_pages(bitmap, first, last < bitmap->bits ? last : bitmap->bits - 1, set);
+}
+
+void gm_bitmap_mark_slow(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len)
+{
+	change_range(bitmap, offset, len, true);
+}
+
+bool gm_bitmap_dirty_at(const struct gm_bitmap *bitmap, uint64_t offset)
+{
+	uint64_t page = offset >> bitmap->shift;
+
+	return page < bitmap->bits &&
+	       (__atomic_load_n(&bitmap->words[page / 64], __ATOMIC_ACQUIRE) >> (page % 64) & 1);
+}
+
+void gm_bitmap_get_and_reset(struct gm_bitmap *bitmap, uint64_t *words)
+{
+	for (uint64_t i = 0; i < gm_bitmap_words(bitmap); i++)
+		words[i] = __atomic_exchange_n(&bitmap->words[i], 0, __ATOMIC_SEQ_CST);
+	order_writers(bitmap);
+}
+
+void gm_bitmap_reset(struct gm_bitmap *bitmap)
+{
+	for (uint64_t i = 0; i < gm_bitmap_words(bitmap); i++)
+		__atomic_store_n(&bitmap->words[i], 0, __ATOMIC_SEQ_CST);
+	order_writers(bitmap);
+}

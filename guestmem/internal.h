@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* What the files of guestmem/ share with each other and with nobody else. */
+#ifndef GUESTMEM_INTERNAL_H
+#define GUESTMEM_INTERNAL_H
+
+#include "guestmem/guestmem.h"
+
+/* A region; all fields but the count of references are constant once it is made. */
+struct gm_region {
+	struct gm_entry entry; /* what a memory copies into its table; .region is this */
+	uint32_t refs;	       /* atomic */
+	enum gm_backing backing;
+	unsigned int flags; /* enum gm_region_flags */
+	int fd;		    /* owned, or -1 */
+	uint64_t file_offset;
+	void *map; /* the whole mapping, guard pages included, or NULL (foreign) */
+	size_t map_len;
+};
+
+/*
+ * Copy between private memory and a slice that may be backed by a file which shrinks meanwhile.
+ * Returns GM_OK or GM_ERR_FAULT; after a fault, an unknown part was copied.
+ */
+int gm_fault_copy_in(const struct gm_slice *slice, size_t offset, const void *buf, size_t len);
+int gm_fault_copy_out(const struct gm_slice *slice, size_t offset, void *buf, size_t len);
+
+/* A single access of 1, 2, 4, 8 aligned bytes with a memory order, guarded in the same way. */
+int gm_fault_load(const void *host, void *value, size_t size, int order, bool may_fault);
+int gm_fault_store(void *host, const void *value, size_t size, int order, bool may_fault);
+
+#endif
