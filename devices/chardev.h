@@ -22,10 +22,14 @@
 
 struct chardev;
 
-/* Who receives input; called on the loop's thread. */
+/*
+ * Who receives input; called on the loop's thread, never from inside chardev_resume() or
+ * chardev_write(), so that a handler may take the lock under which it calls these.
+ */
 struct chardev_handler {
 	size_t (*room)(void *arg); /* bytes that can be taken now; 0 pauses input */
 	void (*receive)(void *arg, const uint8_t *data, size_t len); /* len <= room() */
+	void (*writable)(void *arg); /* a write that came short can go on; NULL: not interested */
 	void *arg;
 };
 
@@ -45,8 +49,9 @@ void chardev_resume(struct chardev *chardev);
 
 /*
  * Write up to @len bytes; returns how many were taken, 0 if the other end is not ready (never
- * blocks for a pty; a terminal or file on stdio may block), -1 if it is gone. Any thread, but one
- * at a time for one chardev.
+ * blocks for a pty; a terminal or file on stdio may block), -1 if it is gone. After fewer than @len
+ * the handler's writable() is called once when the other end is ready again, or gone. Any thread,
+ * but one at a time for one chardev.
  */
 ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len);
 

@@ -13,12 +13,12 @@
 
 struct device_type {
 	const char *name;   /* the option without dashes, "disk" for --disk */
-	const char *args;   /* its argument in help, "PATH[,ro][,id=TEXT]" */
+	const char *args;   /* its argument in help, "PATH[,ro][,id=TEXT]"; NULL: it takes none */
 	const char *help;   /* one line */
 	bool several;	    /* the option may be repeated */
 	/*
-	 * Make a device from the option's argument. @option ("--disk") is for messages. On success
-	 * *out is owned by the caller, who ends it with virtio_device_free(). Nothing that outlives
+	 * Make a device from the option's argument (NULL if it takes none). @option ("--disk") is
+	 * for messages. On success *out is owned by the caller, who ends it with virtio_device_free(). Nothing that outlives
 	 * the process may be created or changed unless it succeeds.
 	 */
 	int (*create)(const char *option, const char *args, struct loop *loop,
