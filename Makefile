@@ -88,7 +88,7 @@ $(B)/vmm: $(B)/vmm/main.o $(LIBS)
 
 $(B)/vmm-static: $(B)/vmm/main.o $(LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_STATIC_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_LIBS)
 	$(Q)strip $@
 
 $(B)/%.o: %.c

@@ -18,8 +18,11 @@
 extern "C" {
 #endif
 
-ssize_t gm_read_slow(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len);
-ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *buf, size_t len);
+/* More than one region, or one that needs care; @entry is what was found for @addr. Private. */
+ssize_t gm_read_slow(const struct gm_memory *memory, const struct gm_entry *entry, gm_addr addr,
+		     void *buf, size_t len);
+ssize_t gm_write_slow(const struct gm_memory *memory, const struct gm_entry *entry, gm_addr addr,
+		      const void *buf, size_t len);
 
 /*
  * Read up to @len bytes at @addr into @buf. Returns the number read, which is less than @len only
@@ -33,7 +36,7 @@ static inline ssize_t gm_read(const struct gm_memory *memory, gm_addr addr, void
 
 	if (gm_unlikely(offset >= entry->size || len > entry->size - offset ||
 			(entry->flags & GM_SLICE_MAY_FAULT)))
-		return gm_read_slow(memory, addr, buf, len);
+		return gm_read_slow(memory, entry, addr, buf, len);
 	gm_copy_out(buf, entry->host + offset, len);
 	return (ssize_t)len;
 }
@@ -46,7 +49,7 @@ static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, con
 	uint64_t offset = addr - entry->start;
 
 	if (gm_unlikely(offset >= entry->size || len > entry->size - offset || entry->flags))
-		return gm_write_slow(memory, addr, buf, len);
+		return gm_write_slow(memory, entry, addr, buf, len);
 	gm_copy_in(entry->host + offset, buf, len);
 	if (entry->dirty)
 		gm_bitmap_mark(entry->dirty, offset, len);

@@ -32,45 +32,60 @@ struct gm_slice {
 };
 
 /* Copy between private and guest memory; aligned small ones in a single access. Private. */
-static inline void gm_copy_in(void *guest, const void *buf, size_t len)
+static inline void gm_copy_in_small(void *guest, const void *buf, size_t len)
 {
+	uint64_t v8;
+	uint32_t v4;
+	uint16_t v2;
+
 	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
-		uint64_t v;
-
-		__builtin_memcpy(&v, buf, 8);
-		__atomic_store_n((uint64_t *)guest, v, __ATOMIC_RELAXED);
+		__builtin_memcpy(&v8, buf, 8);
+		__atomic_store_n((uint64_t *)guest, v8, __ATOMIC_RELAXED);
 	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
-		uint32_t v;
-
-		__builtin_memcpy(&v, buf, 4);
-		__atomic_store_n((uint32_t *)guest, v, __ATOMIC_RELAXED);
+		__builtin_memcpy(&v4, buf, 4);
+		__atomic_store_n((uint32_t *)guest, v4, __ATOMIC_RELAXED);
 	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
-		uint16_t v;
-
-		__builtin_memcpy(&v, buf, 2);
-		__atomic_store_n((uint16_t *)guest, v, __ATOMIC_RELAXED);
+		__builtin_memcpy(&v2, buf, 2);
+		__atomic_store_n((uint16_t *)guest, v2, __ATOMIC_RELAXED);
 	} else {
 		memcpy(guest, buf, len);
 	}
 }
 
-static inline void gm_copy_out(void *buf, const void *guest, size_t len)
+static inline void gm_copy_out_small(void *buf, const void *guest, size_t len)
 {
+	uint64_t v8;
+	uint32_t v4;
+	uint16_t v2;
+
 	if (len == 8 && ((uintptr_t)guest & 7) == 0) {
-		uint64_t v = __atomic_load_n((const uint64_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 8);
+		v8 = __atomic_load_n((const uint64_t *)guest, __ATOMIC_RELAXED);
+		__builtin_memcpy(buf, &v8, 8);
 	} else if (len == 4 && ((uintptr_t)guest & 3) == 0) {
-		uint32_t v = __atomic_load_n((const uint32_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 4);
+		v4 = __atomic_load_n((const uint32_t *)guest, __ATOMIC_RELAXED);
+		__builtin_memcpy(buf, &v4, 4);
 	} else if (len == 2 && ((uintptr_t)guest & 1) == 0) {
-		uint16_t v = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
-
-		__builtin_memcpy(buf, &v, 2);
+		v2 = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
+		__builtin_memcpy(buf, &v2, 2);
 	} else {
 		memcpy(buf, guest, len);
 	}
+}
+
+static inline void gm_copy_in(void *guest, const void *buf, size_t len)
+{
+	if (gm_likely(len > 8))
+		memcpy(guest, buf, len);
+	else
+		gm_copy_in_small(guest, buf, len);
+}
+
+static inline void gm_copy_out(void *buf, const void *guest, size_t len)
+{
+	if (gm_likely(len > 8))
+		memcpy(buf, guest, len);
+	else
+		gm_copy_out_small(buf, guest, len);
 }
 
 /* Mark [offset, offset + len) of the slice dirty. Seed: BitmapSlice::mark_dirty. */
