@@ -42,21 +42,33 @@ void gm_bitmap_free(struct gm_bitmap *bitmap);
 void gm_bitmap_mark_slow(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len);
 
 /*
+ * Mark the pages of [offset, offset + len), which the caller knows to lie inside, dirty after the
+ * data is written. Private.
+ */
+static inline void gm_bitmap_mark_inside(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len)
+{
+	uint64_t page = offset >> bitmap->shift;
+
+	/* The data must be stored before the bit is looked at; the partner is the membarrier. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (gm_likely(bitmap->test_first && (offset + len - 1) >> bitmap->shift == page &&
+		      (__atomic_load_n(&bitmap->words[page / 64], __ATOMIC_RELAXED) >> (page % 64) &
+		       1)))
+		return;
+	gm_bitmap_mark_slow(bitmap, offset, len);
+}
+
+/*
  * Mark the pages of [offset, offset + len) dirty, after the data is written. Length 0 marks
  * nothing; what lies past the end is ignored, an end that wraps means the last page. Any thread.
  * Seed: Bitmap::mark_dirty, AtomicBitmap::set_addr_range.
  */
 static inline void gm_bitmap_mark(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len)
 {
-	uint64_t page = offset >> bitmap->shift;
-
-	/* The data must be stored before the bit is looked at; the partner is the membarrier. */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (gm_likely(bitmap->test_first && len && len <= UINT64_MAX - offset &&
-		      ((offset + len - 1) >> bitmap->shift) == page && page < bitmap->bits) &&
-	    (__atomic_load_n(&bitmap->words[page / 64], __ATOMIC_RELAXED) >> (page % 64) & 1))
-		return;
-	gm_bitmap_mark_slow(bitmap, offset, len);
+	if (gm_likely(len && offset < bitmap->bytes && len <= bitmap->bytes - offset))
+		gm_bitmap_mark_inside(bitmap, offset, len);
+	else
+		gm_bitmap_mark_slow(bitmap, offset, len);
 }
 
 /* Whether the page that holds byte @offset is dirty; false past the end. Seed: is_addr_set. */

@@ -83,9 +83,9 @@ ssize_t gm_write_slow(const struct gm_memory *memory, const struct gm_entry *ent
 	gm_copy_in(entry->host + entry->size - head, buf, head);
 	gm_copy_in(entry[1].host, (const char *)buf + head, len - head);
 	if (entry->dirty)
-		gm_bitmap_mark(entry->dirty, entry->size - head, head);
+		gm_bitmap_mark_inside(entry->dirty, entry->size - head, head);
 	if (entry[1].dirty)
-		gm_bitmap_mark(entry[1].dirty, 0, len - head);
+		gm_bitmap_mark_inside(entry[1].dirty, 0, len - head);
 	return (ssize_t)len;
 }
 

@@ -52,7 +52,7 @@ static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, con
 		return gm_write_slow(memory, entry, addr, buf, len);
 	gm_copy_in(entry->host + offset, buf, len);
 	if (entry->dirty)
-		gm_bitmap_mark(entry->dirty, offset, len);
+		gm_bitmap_mark_inside(entry->dirty, offset, len);
 	return (ssize_t)len;
 }
 
@@ -135,7 +135,7 @@ int gm_store_slow(const struct gm_memory *memory, gm_addr addr, const void *valu
 		else                                                                               \
 			__atomic_store_n(host, value, __ATOMIC_SEQ_CST);                           \
 		if (entry->dirty)                                                                  \
-			gm_bitmap_mark(entry->dirty, offset, sizeof(value));                       \
+			gm_bitmap_mark_inside(entry->dirty, offset, sizeof(value));                \
 		return 0;                                                                          \
 	}
 

@@ -7,42 +7,46 @@
 
 #include "guestmem/internal.h"
 
-/* More buckets than this per region buy nothing. */
-#define BUCKETS_PER_REGION 4
+/* How many buckets a memory may have: the more, the fewer of them meet two regions. */
+#define BUCKETS_MIN	   1024
+#define BUCKETS_PER_REGION 16
+
+/* Offsets to entries are 32 bits wide. */
+#define REGIONS_MAX (1U << 24)
 
 /*
- * The smallest power of two, as its logarithm, that cuts @span bytes into at most @max buckets; but
- * not smaller than makes every bucket meet at most two regions.
+ * The size of a bucket, as a logarithm: what all region boundaries are aligned to, so that no
+ * bucket meets two regions; or larger, if that would take too many buckets.
  */
 static uint8_t bucket_shift(const struct gm_entry *entries, size_t count, uint64_t span)
 {
 	uint64_t max = (uint64_t)count * BUCKETS_PER_REGION;
-	uint64_t smallest = UINT64_MAX;
+	uint64_t bits = 0;
 	uint8_t shift;
 
+	max = max > BUCKETS_MIN ? max : BUCKETS_MIN;
 	for (size_t i = 0; i < count; i++)
-		smallest = entries[i].size < smallest ? entries[i].size : smallest;
-	shift = (uint8_t)(63 - __builtin_clzll(smallest));
+		bits |= (entries[i].start - entries[0].start) | entries[i].size;
+	shift = (uint8_t)__builtin_ctzll(bits);
 	while (shift < 63 && ((span - 1) >> shift) >= max)
 		shift++;
 	return shift;
 }
 
-/* buckets[b] is the first region that ends after the bucket begins. */
+/* Each bucket names the first region that ends after the bucket begins; one more the sentinel. */
 static void fill_buckets(struct gm_memory *memory, uint32_t *buckets)
 {
-	uint32_t region = 0;
+	const struct gm_entry *entry = memory->entries;
 
 	for (uint64_t b = 0; b < memory->nbuckets; b++) {
 		gm_addr begin = memory->base + (b << memory->shift);
 
-		while (region < memory->count &&
-		       memory->entries[region].start + memory->entries[region].size <= begin)
-			region++;
-		buckets[b] = region;
+		while (entry->size && entry->start + entry->size <= begin)
+			entry++;
+		buckets[b] = (uint32_t)((const char *)entry - (const char *)memory);
 	}
-	buckets[memory->nbuckets] = memory->count;
-	buckets[memory->nbuckets + 1] = memory->count;
+	entry = memory->entries + memory->count;
+	buckets[memory->nbuckets] = (uint32_t)((const char *)entry - (const char *)memory);
 }
 
 /*
@@ -67,7 +71,7 @@ static struct gm_memory *memory_alloc(struct gm_region *const *regions, size_t c
 		shift = bucket_shift(scratch, count, span);
 		nbuckets = ((span - 1) >> shift) + 1;
 	}
-	size = head + (count + 2) * sizeof(*entries) + (nbuckets + 2) * sizeof(uint32_t);
+	size = head + (count + 2) * sizeof(*entries) + (nbuckets + 1) * sizeof(uint32_t);
 	memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	if (!memory) {
 		free(scratch);
@@ -97,7 +101,7 @@ int gm_memory_new(struct gm_region *const *regions, size_t count, struct gm_memo
 	*out = NULL;
 	if (count == 0)
 		return GM_ERR_NO_REGION;
-	if (count > UINT32_MAX / BUCKETS_PER_REGION)
+	if (count > REGIONS_MAX)
 		return GM_ERR_NO_MEMORY;
 	for (size_t i = 1; i < count; i++) {
 		if (bad)
@@ -222,24 +226,28 @@ gm_addr gm_memory_last(const struct gm_memory *memory)
 	return memory->count ? gm_region_last(memory->entries[memory->count - 1].region) : 0;
 }
 
+static const struct gm_entry *bucket_entry(const struct gm_memory *memory, uint64_t bucket)
+{
+	return (const struct gm_entry *)((const char *)memory + memory->buckets[bucket]);
+}
+
 const struct gm_entry *gm_find_entry_slow(const struct gm_memory *memory, gm_addr addr)
 {
 	uint64_t bucket = (addr - memory->base) >> memory->shift;
-	uint32_t low, high;
+	const struct gm_entry *low, *high;
 
 	if (bucket >= memory->nbuckets)
 		return &memory->entries[memory->count];
-	/* The region of the next bucket can begin in this one: it is a candidate as well. */
-	low = memory->buckets[bucket];
-	high = memory->buckets[bucket + 1];
+	/* The first region of the next bucket can begin in this one: it is a candidate as well. */
+	low = bucket_entry(memory, bucket);
+	high = bucket_entry(memory, bucket + 1);
 	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
+		const struct gm_entry *mid = low + (high - low) / 2;
 
-		if (addr - memory->entries[mid].start < memory->entries[mid].size ||
-		    addr < memory->entries[mid].start)
+		if (addr < mid->start + mid->size)
 			high = mid;
 		else
 			low = mid + 1;
 	}
-	return &memory->entries[low];
+	return low;
 }

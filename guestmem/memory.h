@@ -4,8 +4,9 @@
  *
  * Everything that touches guest memory begins with one question: which region holds this address?
  * The answer comes from a table of equal buckets over the address span, each naming the first
- * region that can hold an address of the bucket, so that a look-up costs the same for four regions
- * and for four thousand. From there the iterator walks: the neighbour of a region is the next entry
+ * region that can hold an address of the bucket. Buckets are as small as the regions are aligned
+ * where that is affordable, and then the first candidate is the only one: a look-up costs the same
+ * for four regions and for four thousand. From there the iterator walks: the neighbour of a region is the next entry
  * of the table, not a new search.
  *
  * The structures are public for the inline functions' sake; their fields are private to guestmem/.
@@ -37,7 +38,7 @@ struct gm_entry {
 struct gm_memory {
 	gm_addr base;		 /* where bucket 0 begins */
 	uint64_t nbuckets;
-	const uint32_t *buckets; /* nbuckets + 2: first candidate region; then the sentinel, twice */
+	const uint32_t *buckets; /* offset from here to the entry to try first; one more than n */
 	const struct gm_entry *entries; /* count + 2, the last two with size 0 */
 	uint32_t count;
 	uint8_t shift;		 /* log2 of a bucket's size */
@@ -105,24 +106,24 @@ static inline struct gm_region *gm_memory_region(const struct gm_memory *memory,
 /* Highest backed address; 0 for an empty memory. Seed: last_addr. */
 gm_addr gm_memory_last(const struct gm_memory *memory);
 
-/* Look-up for what the first two candidates of a bucket do not answer. Private. */
+/* Look-up where the first candidate of the bucket is not the answer. Private. */
 const struct gm_entry *gm_find_entry_slow(const struct gm_memory *memory, gm_addr addr);
 
 /*
- * The entry that holds @addr, or one whose size @addr's offset is not below: the caller must
- * compare (addr - entry->start) with entry->size, which also covers addresses below start, since
- * the difference wraps. Private.
+ * The entry that holds @addr, or one that does not: the caller compares (addr - entry->start) with
+ * entry->size, which also covers addresses below start, since the difference wraps. Private.
  */
 static inline const struct gm_entry *gm_find_entry(const struct gm_memory *memory, gm_addr addr)
 {
 	uint64_t bucket = (addr - memory->base) >> memory->shift;
-	const struct gm_entry *entry;
 
-	bucket = bucket < memory->nbuckets ? bucket : memory->nbuckets;
-	entry = memory->entries + memory->buckets[bucket];
-	entry += addr - entry->start >= entry->size;
-	if (gm_likely(addr - entry->start < entry->size))
-		return entry;
+	if (gm_likely(bucket < memory->nbuckets)) {
+		const struct gm_entry *entry =
+			(const struct gm_entry *)((const char *)memory + memory->buckets[bucket]);
+
+		if (gm_likely(addr - entry->start < entry->size))
+			return entry;
+	}
 	return gm_find_entry_slow(memory, addr);
 }
 
@@ -179,14 +180,47 @@ static inline bool gm_check_range(const struct gm_memory *memory, gm_addr addr, 
 	return gm_check_range_slow(memory, addr, len, access);
 }
 
+int gm_get_slice_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+		      enum gm_access access, struct gm_slice *slice);
+
 /*
  * One slice for [addr, addr + len), all in one region (never across, even where the next region is
  * adjacent). Length 0 too needs a mapped address. The slice is valid as long as the memory is held.
  * Errors: GM_ERR_INVALID_ADDRESS, GM_ERR_INVALID_BACKEND (leaves the region), GM_ERR_READ_ONLY.
  * Seed: get_slice.
  */
-int gm_get_slice(const struct gm_memory *memory, gm_addr addr, uint64_t len, enum gm_access access,
-		 struct gm_slice *slice);
+static inline int gm_get_slice(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			       enum gm_access access, struct gm_slice *slice)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+
+	if (gm_unlikely(offset >= entry->size || len > entry->size - offset ||
+			((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY))))
+		return gm_get_slice_slow(memory, addr, len, access, slice);
+	slice->host = entry->host + offset;
+	slice->len = len;
+	slice->dirty = entry->dirty;
+	slice->dirty_offset = offset;
+	slice->flags = entry->flags;
+	return 0;
+}
+
+/*
+ * Where the byte at @addr is mapped, for who must hand a pointer to other software; devices use
+ * slices. Valid for that byte only, as long as the memory is held. Errors as gm_get_slice(). Seed:
+ * get_host_address.
+ */
+static inline int gm_get_host_address(const struct gm_memory *memory, gm_addr addr,
+				      enum gm_access access, void **host)
+{
+	struct gm_slice slice;
+	int err = gm_get_slice(memory, addr, 1, access, &slice);
+
+	if (gm_likely(!err))
+		*host = slice.host;
+	return err;
+}
 
 /*
  * The slice iterator: [addr, addr + len) as the pieces that are contiguous for the host.
