@@ -15,7 +15,7 @@ VERSION := $(shell cat VERSION)
 
 comma := ,
 variant := $(if $(DEBUG),/debug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
-B := build$(variant)
+B ?= build$(variant)
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 
@@ -46,7 +46,7 @@ CC := gcc
 endif
 AR := $(if $(findstring clang,$(CC)),$(shell command -v llvm-ar || echo ar),gcc-ar)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-	-Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral
+	-Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option)
 OPT := $(if $(DEBUG),-O0,$(if $(SANITIZE),-O1,-O2))
 HARDEN := -fstack-protector-strong -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
