@@ -18,8 +18,9 @@ struct device_type {
 	bool several;	    /* the option may be repeated */
 	/*
 	 * Make a device from the option's argument (NULL if it takes none). @option ("--disk") is
-	 * for messages. On success *out is owned by the caller, who ends it with virtio_device_free(). Nothing that outlives
-	 * the process may be created or changed unless it succeeds.
+	 * for messages. On success *out is owned by the caller, who ends it with
+	 * virtio_device_free() or hands it to a transport. Nothing that outlives the process may be
+	 * created or changed unless it succeeds.
 	 */
 	int (*create)(const char *option, const char *args, struct loop *loop,
 		      struct virtio_device **out, struct report *report);

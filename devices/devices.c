@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The table of device types: a new device is its file and two lines here. */
+#include "devices/devices.h"
+
+extern const struct device_type virtio_blk_type;
+extern const struct device_type virtio_rng_type;
+extern const struct device_type virtio_console_type;
+
+const struct device_type *const device_types[] = {
+	&virtio_blk_type,
+	&virtio_rng_type,
+	&virtio_console_type,
+	NULL,
+};

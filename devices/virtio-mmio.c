@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The register page of virtio-mmio (virtio 1.2, section 4.2.2), and the way from the driver's
+ * notification to the device: through an eventfd on the loop where the monitor can attach one, as a
+ * plain register write where it cannot.
+ *
+ * Registers are 32 bits wide and accessed as such; anything else below the configuration space
+ * reads as zero and is dropped. What a register write means is virtio.c's.
+ */
+#include "devices/virtio-mmio.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define MMIO_MAGIC     0x74726976 /* "virt" */
+#define MMIO_VERSION   2
+#define MMIO_VENDOR_ID 0x4d4d5621 /* "!VMM" */
+
+/*
+ * The way of one queue's notifications over the loop. Made at the first DRIVER_OK, kept till the
+ * end: a watch is removed on the loop's thread only, and a reset comes on a vCPU's.
+ */
+struct queue_kick {
+	struct virtio_mmio *mmio;
+	int eventfd; /* -1: none */
+	struct loop_watch *watch;
+	bool attached; /* the driver's writes go to the eventfd */
+};
+
+/* All fields but interrupt_status are constant or touched with the device's lock held. */
+struct virtio_mmio {
+	struct virtio_transport transport;
+	struct virtio_device *dev;
+	struct loop *loop;
+	struct irq_line *irq;
+	struct notify_line *notify;
+	struct queue_kick *kicks; /* one a queue */
+
+	uint32_t device_features_sel;
+	uint32_t driver_features_sel;
+	uint32_t queue_sel;
+	uint32_t interrupt_status; /* atomic: read without waiting for a request to end */
+};
+
+/* --- interrupts ------------------------------------------------------------------------------ */
+
+static void mmio_interrupt(struct virtio_transport *transport, uint32_t cause)
+{
+	struct virtio_mmio *mmio = (struct virtio_mmio *)transport;
+
+	__atomic_fetch_or(&mmio->interrupt_status, cause, __ATOMIC_SEQ_CST);
+	irq_pulse(mmio->irq);
+}
+
+/* --- notifications --------------------------------------------------------------------------- */
+
+static void kick_ready(void *arg, uint32_t events)
+{
+	struct queue_kick *kick = arg;
+	struct virtio_mmio *mmio = kick->mmio;
+	uint64_t count;
+
+	(void)events;
+	if (read(kick->eventfd, &count, sizeof(count)) != sizeof(count))
+		return;
+	virtio_lock(mmio->dev);
+	virtio_queue_notify(mmio->dev, (uint32_t)(kick - mmio->kicks));
+	virtio_unlock(mmio->dev);
+}
+
+static void mmio_again(struct virtio_transport *transport, unsigned int index)
+{
+	struct virtio_mmio *mmio = (struct virtio_mmio *)transport;
+	uint64_t one = 1;
+
+	/* It fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
+	if (write(mmio->kicks[index].eventfd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* Make the eventfd and watch of a queue, if they are not there. */
+static int kick_open(struct virtio_mmio *mmio, struct queue_kick *kick)
+{
+	if (kick->watch)
+		return 0;
+	if (kick->eventfd < 0)
+		kick->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (kick->eventfd < 0)
+		return -1;
+	kick->watch = loop_add(mmio->loop, kick->eventfd, EPOLLIN, kick_ready, kick);
+	return kick->watch ? 0 : -1;
+}
+
+/* The driver is about to be ready: lay the eventfds of its queues. */
+static bool kicks_open(struct virtio_mmio *mmio)
+{
+	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
+		if (kick_open(mmio, &mmio->kicks[i])) {
+			virtio_break(mmio->dev, "eventfd: %s", strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+static void kicks_attach(struct virtio_mmio *mmio)
+{
+	for (unsigned int i = 0; mmio->notify && i < mmio->dev->queue_count; i++) {
+		struct queue_kick *kick = &mmio->kicks[i];
+
+		if (mmio->dev->queues[i].ready && !kick->attached)
+			kick->attached = mmio->notify->attach(mmio->notify,
+							      VIRTIO_MMIO_QUEUE_NOTIFY, i,
+							      kick->eventfd) == 0;
+	}
+}
+
+static void kicks_detach(struct virtio_mmio *mmio)
+{
+	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
+		struct queue_kick *kick = &mmio->kicks[i];
+
+		if (kick->attached)
+			mmio->notify->detach(mmio->notify, VIRTIO_MMIO_QUEUE_NOTIFY, i,
+					     kick->eventfd);
+		kick->attached = false;
+	}
+}
+
+/* --- registers ------------------------------------------------------------------------------- */
+
+static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
+{
+	struct virtio_device *dev = mmio->dev;
+	uint32_t queue = mmio->queue_sel;
+
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES: return virtio_features(dev, mmio->device_features_sel);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return queue < dev->queue_count ? dev->queues[queue].max_size : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue < dev->queue_count ? dev->queues[queue].ready : 0;
+	case VIRTIO_MMIO_STATUS: return dev->status;
+	/* There are no shared memory regions: length and base of each are -1 (4.2.2). */
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH: return UINT32_MAX;
+	/* Also the generation: no device here changes its configuration. */
+	default: return 0;
+	}
+}
+
+static void set_low(uint64_t *addr, uint32_t value)
+{
+	*addr = (*addr & ~(uint64_t)UINT32_MAX) | value;
+}
+
+static void set_high(uint64_t *addr, uint32_t value)
+{
+	*addr = (*addr & UINT32_MAX) | (uint64_t)value << 32;
+}
+
+/* The registers that describe the selected queue while it may be set up. */
+static void write_queue_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
+{
+	struct virtq *vq = virtio_queue_setup(mmio->dev, mmio->queue_sel);
+
+	if (!vq)
+		return;
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NUM: vq->size = value; break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW: set_low(&vq->desc, value); break;
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH: set_high(&vq->desc, value); break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW: set_low(&vq->avail, value); break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH: set_high(&vq->avail, value); break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW: set_low(&vq->used, value); break;
+	case VIRTIO_MMIO_QUEUE_USED_HIGH: set_high(&vq->used, value); break;
+	default: break;
+	}
+}
+
+static void write_status(struct virtio_mmio *mmio, uint8_t value)
+{
+	struct virtio_device *dev = mmio->dev;
+
+	if (value == 0) {
+		/* Detached first: after it no notification of the old driver is on its way. */
+		kicks_detach(mmio);
+		virtio_set_status(dev, 0);
+		mmio->device_features_sel = 0;
+		mmio->driver_features_sel = 0;
+		mmio->queue_sel = 0;
+		__atomic_store_n(&mmio->interrupt_status, 0, __ATOMIC_SEQ_CST);
+		return;
+	}
+	if ((value & VIRTIO_CONFIG_S_DRIVER_OK) && !kicks_open(mmio))
+		return;
+	virtio_set_status(dev, value);
+	if (virtio_is_live(dev))
+		kicks_attach(mmio);
+}
+
+static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
+{
+	struct virtio_device *dev = mmio->dev;
+
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL: mmio->device_features_sel = value; break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL: mmio->driver_features_sel = value; break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		virtio_set_driver_features(dev, mmio->driver_features_sel, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL: mmio->queue_sel = value; break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		virtio_queue_set_ready(dev, mmio->queue_sel, value & 1);
+		break;
+	case VIRTIO_MMIO_QUEUE_NOTIFY: virtio_queue_notify(dev, value); break;
+	case VIRTIO_MMIO_STATUS: write_status(mmio, (uint8_t)value); break;
+	default: write_queue_register(mmio, offset, value); break;
+	}
+}
+
+/* The registers that never change and the interrupt status need no lock. True if it was one. */
+static bool read_lockless(struct virtio_mmio *mmio, uint64_t offset, uint32_t *value)
+{
+	switch (offset) {
+	case VIRTIO_MMIO_MAGIC_VALUE: *value = MMIO_MAGIC; return true;
+	case VIRTIO_MMIO_VERSION: *value = MMIO_VERSION; return true;
+	case VIRTIO_MMIO_DEVICE_ID: *value = mmio->dev->ops->device_id; return true;
+	case VIRTIO_MMIO_VENDOR_ID: *value = MMIO_VENDOR_ID; return true;
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		*value = __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
+		return true;
+	default: return false;
+	}
+}
+
+static void mmio_read(void *device, uint64_t offset, void *data, unsigned int len)
+{
+	struct virtio_mmio *mmio = device;
+	uint32_t value;
+
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		virtio_lock(mmio->dev);
+		virtio_config_read(mmio->dev, offset - VIRTIO_MMIO_CONFIG, data, len);
+		virtio_unlock(mmio->dev);
+		return;
+	}
+	if (len != sizeof(value) || offset % sizeof(value)) {
+		memset(data, 0, len);
+		return;
+	}
+	if (!read_lockless(mmio, offset, &value)) {
+		virtio_lock(mmio->dev);
+		value = read_register(mmio, offset);
+		virtio_unlock(mmio->dev);
+	}
+	value = htole32(value);
+	memcpy(data, &value, sizeof(value));
+}
+
+static void mmio_write(void *device, uint64_t offset, const void *data, unsigned int len)
+{
+	struct virtio_mmio *mmio = device;
+	uint32_t value;
+
+	/* No device here has a field the driver may write in its configuration. */
+	if (offset >= VIRTIO_MMIO_CONFIG || len != sizeof(value) || offset % sizeof(value))
+		return;
+	memcpy(&value, data, sizeof(value));
+	value = le32toh(value);
+	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
+		__atomic_fetch_and(&mmio->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		return;
+	}
+	virtio_lock(mmio->dev);
+	write_register(mmio, offset, value);
+	virtio_unlock(mmio->dev);
+}
+
+const struct bus_ops virtio_mmio_bus_ops = {
+	.read = mmio_read,
+	.write = mmio_write,
+};
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int virtio_mmio_new(struct virtio_device *device, struct gm_cell *memory, struct loop *loop,
+		    struct irq_line *irq, struct notify_line *notify, struct virtio_mmio **out,
+		    struct report *report)
+{
+	struct virtio_mmio *mmio = calloc(1, sizeof(*mmio));
+
+	if (mmio)
+		mmio->kicks = calloc(device->queue_count, sizeof(*mmio->kicks));
+	if (!mmio || !mmio->kicks) {
+		free(mmio);
+		virtio_device_free(device);
+		return report_fail(report, REPORT_HOST, "virtio-mmio: out of memory");
+	}
+	mmio->transport.interrupt = mmio_interrupt;
+	mmio->transport.again = mmio_again;
+	mmio->dev = device;
+	mmio->loop = loop;
+	mmio->irq = irq;
+	mmio->notify = notify;
+	for (unsigned int i = 0; i < device->queue_count; i++)
+		mmio->kicks[i] = (struct queue_kick){.mmio = mmio, .eventfd = -1};
+	virtio_device_attach(device, memory, &mmio->transport);
+	*out = mmio;
+	return 0;
+}
+
+void virtio_mmio_free(struct virtio_mmio *mmio)
+{
+	if (!mmio)
+		return;
+	kicks_detach(mmio);
+	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
+		loop_remove(mmio->kicks[i].watch);
+		if (mmio->kicks[i].eventfd >= 0)
+			close(mmio->kicks[i].eventfd);
+	}
+	virtio_device_free(mmio->dev);
+	free(mmio->kicks);
+	free(mmio);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * What all virtio devices have in common: the status machine, feature negotiation, the set-up of
+ * queues and the loop that takes chains from them. Registers are the transport's, requests the
+ * model's.
+ */
+#include "devices/virtio.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+/* What the queue code and the transport can do, whatever the device is. */
+#define COMMON_FEATURES                                                                            \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
+
+int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
+		       const void *config, size_t config_len, struct report *report)
+{
+	unsigned int count = 0;
+
+	while (ops->queue_sizes[count])
+		count++;
+	dev->ops = ops;
+	snprintf(dev->name, sizeof(dev->name), "%s", ops->name);
+	dev->offered = offered | COMMON_FEATURES;
+	dev->config = config;
+	dev->config_len = config_len;
+	pthread_mutex_init(&dev->lock, NULL);
+	dev->queues = calloc(count, sizeof(*dev->queues));
+	if (!dev->queues)
+		goto no_memory;
+	for (; dev->queue_count < count; dev->queue_count++) {
+		if (virtq_init(&dev->queues[dev->queue_count], ops->queue_sizes[dev->queue_count]))
+			goto no_memory;
+	}
+	return 0;
+
+no_memory:
+	virtio_device_destroy(dev);
+	return report_fail(report, REPORT_HOST, "%s: out of memory", ops->name);
+}
+
+void virtio_device_destroy(struct virtio_device *dev)
+{
+	while (dev->queue_count)
+		virtq_destroy(&dev->queues[--dev->queue_count]);
+	free(dev->queues);
+	dev->queues = NULL;
+	pthread_mutex_destroy(&dev->lock);
+}
+
+void virtio_device_name(struct virtio_device *dev, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(dev->name, sizeof(dev->name), format, args);
+	va_end(args);
+}
+
+void virtio_device_free(struct virtio_device *dev)
+{
+	if (dev)
+		dev->ops->free(dev);
+}
+
+void virtio_device_attach(struct virtio_device *dev, struct gm_cell *memory,
+			  struct virtio_transport *transport)
+{
+	dev->memory = memory;
+	dev->transport = transport;
+}
+
+void virtio_lock(struct virtio_device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+}
+
+void virtio_unlock(struct virtio_device *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void virtio_device_stats(struct virtio_device *dev, struct virtio_stats *stats)
+{
+	virtio_lock(dev);
+	*stats = dev->stats;
+	for (unsigned int i = 0; i < dev->queue_count; i++) {
+		stats->transfers += dev->queues[i].buffers;
+		stats->transfers_crossed += dev->queues[i].buffers_crossing;
+	}
+	virtio_unlock(dev);
+}
+
+/* --- status and features -------------------------------------------------------------------- */
+
+bool virtio_is_live(const struct virtio_device *dev)
+{
+	return (dev->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET |
+			       VIRTIO_CONFIG_S_FAILED)) == VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+void virtio_break(struct virtio_device *dev, const char *format, ...)
+{
+	char text[160];
+	va_list args;
+
+	if (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	device_log(&dev->log, dev->name, "%s; stopped until the driver resets it", text);
+	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	/* A driver that is not up yet is not interrupted, it reads the status anyway (2.1.2). */
+	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+}
+
+uint32_t virtio_features(const struct virtio_device *dev, uint32_t select)
+{
+	return select < 2 ? (uint32_t)(dev->offered >> (32 * select)) : 0;
+}
+
+void virtio_set_driver_features(struct virtio_device *dev, uint32_t select, uint32_t value)
+{
+	uint64_t mask = select ? ~UINT64_C(0) << 32 : UINT32_MAX;
+
+	if (select > 1 || !(dev->status & VIRTIO_CONFIG_S_DRIVER) ||
+	    (dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	dev->driver_features &= ~mask;
+	dev->driver_features |= (uint64_t)value << (select ? 32 : 0);
+}
+
+static bool features_acceptable(const struct virtio_device *dev)
+{
+	return (dev->driver_features & BIT(VIRTIO_F_VERSION_1)) &&
+	       !(dev->driver_features & ~dev->offered);
+}
+
+static void reset(struct virtio_device *dev)
+{
+	if (dev->ops->reset)
+		dev->ops->reset(dev);
+	for (unsigned int i = 0; i < dev->queue_count; i++)
+		virtq_reset(&dev->queues[i]);
+	dev->driver_features = 0;
+	dev->status = 0;
+}
+
+/* The bits in the order of section 3.1.1, each with what must be set before it. */
+static const struct {
+	uint8_t bit;
+	uint8_t needs;
+} status_steps[] = {
+	{VIRTIO_CONFIG_S_ACKNOWLEDGE, 0},
+	{VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_ACKNOWLEDGE},
+	{VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_DRIVER},
+	{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK},
+	{VIRTIO_CONFIG_S_FAILED, 0},
+};
+
+void virtio_set_status(struct virtio_device *dev, uint8_t value)
+{
+	bool was_up = dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
+
+	if (value == 0) {
+		reset(dev);
+		return;
+	}
+	/* A driver may only add bits, and NEEDS_RESET is not its to set or to clear. */
+	if (dev->status & ~value & ~VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	for (size_t i = 0; i < sizeof(status_steps) / sizeof(*status_steps); i++) {
+		uint8_t bit = status_steps[i].bit;
+
+		if (!(value & bit) || (~dev->status & status_steps[i].needs))
+			continue;
+		if (bit == VIRTIO_CONFIG_S_FEATURES_OK && !features_acceptable(dev))
+			continue;
+		dev->status |= bit;
+	}
+	if (!was_up && virtio_is_live(dev) && dev->ops->activate)
+		dev->ops->activate(dev);
+}
+
+/* --- queues --------------------------------------------------------------------------------- */
+
+struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index)
+{
+	const uint8_t mask = VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK;
+
+	if (index >= dev->queue_count || dev->queues[index].ready ||
+	    (dev->status & mask) != VIRTIO_CONFIG_S_FEATURES_OK)
+		return NULL;
+	return &dev->queues[index];
+}
+
+void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool ready)
+{
+	struct virtq *vq = virtio_queue_setup(dev, index);
+	struct gm_memory *memory;
+	const char *error;
+
+	if (!ready) {
+		/* Stopping is allowed at any time; what was in flight is not answered any more. */
+		if (index < dev->queue_count)
+			dev->queues[index].ready = false;
+		return;
+	}
+	if (!vq)
+		return;
+	memory = gm_cell_snapshot(dev->memory);
+	error = virtq_enable(vq, memory, dev->driver_features);
+	gm_memory_put(memory);
+	if (error)
+		virtio_break(dev, "queue %u: %s", index, error);
+}
+
+void virtio_queue_notify(struct virtio_device *dev, uint32_t index)
+{
+	if (index < dev->queue_count && virtio_is_live(dev) && dev->queues[index].ready &&
+	    dev->ops->notify)
+		dev->ops->notify(dev, index);
+}
+
+void virtio_again(struct virtio_device *dev, unsigned int index)
+{
+	dev->transport->again(dev->transport, index);
+}
+
+/* What ends every piece of work on a queue: the driver learns of it, and of what broke. */
+static void settle(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory)
+{
+	if (virtq_should_interrupt(vq, memory))
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_VRING);
+	if (vq->broken)
+		virtio_break(dev, "queue %u: %s", (unsigned int)(vq - dev->queues), vq->broken);
+}
+
+void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		     uint16_t head, uint32_t len)
+{
+	dev->stats.requests++;
+	if (virtq_put_used(vq, memory, head, len) == 0)
+		virtq_publish(vq, memory);
+	settle(dev, vq, memory);
+}
+
+/* Serve up to *@budget chains. False if a chain was kept: no other may be popped now. */
+static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		virtio_handler *handle, uint32_t *budget)
+{
+	struct virtq_chain chain;
+
+	while (*budget && virtq_pop(vq, memory, &chain) > 0) {
+		int64_t len = handle(dev, memory, &chain);
+
+		if (len == VIRTIO_KEEP)
+			return false;
+		/* Published one by one: a driver that polls need not wait for the last of them. */
+		if (virtq_put_used(vq, memory, chain.head, (uint32_t)len) == 0)
+			virtq_publish(vq, memory);
+		dev->stats.requests++;
+		--*budget;
+	}
+	return true;
+}
+
+void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle)
+{
+	struct virtq *vq = &dev->queues[index];
+	struct gm_memory *memory = gm_cell_snapshot(dev->memory);
+	uint32_t budget = vq->size;
+	bool more;
+
+	do {
+		virtq_disable_notify(vq, memory);
+		more = run(dev, vq, memory, handle, &budget) && virtq_enable_notify(vq, memory);
+	} while (more && budget);
+	/* A driver that adds chains as fast as they are served must not hold the thread for ever. */
+	if (more)
+		virtio_again(dev, index);
+	settle(dev, vq, memory);
+	gm_memory_put(memory);
+}
+
+/* --- configuration --------------------------------------------------------------------------- */
+
+void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
+			unsigned int len)
+{
+	size_t there = 0;
+
+	memset(data, 0, len);
+	if (offset < dev->config_len)
+		there = dev->config_len - offset;
+	if (there)
+		memcpy(data, (const uint8_t *)dev->config + offset, there < len ? there : len);
+}

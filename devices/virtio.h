@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A virtio device between its transport and its model.
+ *
+ * The transport turns register accesses into the calls under "for transports"; the model (one file
+ * each, virtio-blk.c and so on) provides struct virtio_ops and uses the calls under "for models".
+ * The state machine of section 3.1 of the specification is kept here, so that a model is never
+ * called with queues that are not there or features that were not agreed on.
+ *
+ * One lock per device. All of virtio_ops is called with it held, on whatever thread the driver's
+ * action arrived on; models take it themselves in callbacks of their own (virtio_lock()).
+ */
+#ifndef DEVICES_VIRTIO_H
+#define DEVICES_VIRTIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/report.h"
+#include "devices/virtqueue.h"
+#include "guestmem/guestmem.h"
+
+struct virtio_device;
+
+/* What a type of device is. Functions that are NULL have nothing to do. */
+struct virtio_ops {
+	uint32_t device_id;
+	const char *name;		/* "virtio-blk" */
+	const uint16_t *queue_sizes;	/* maximum sizes, 0-terminated */
+	/* The driver is ready: features and queues stand until reset. */
+	void (*activate)(struct virtio_device *dev);
+	/* Forget all chains. The queues are gone when it returns. Also called if never activated. */
+	void (*reset)(struct virtio_device *dev);
+	/* There may be chains in queue @index, which is ready. */
+	void (*notify)(struct virtio_device *dev, unsigned int index);
+	/* Release what the model owns, then virtio_device_destroy(). No thread is in the device. */
+	void (*free)(struct virtio_device *dev);
+};
+
+/* What a device did since it was made. */
+struct virtio_stats {
+	uint64_t requests;	    /* chains given back */
+	uint64_t errors;	    /* of these: not done as asked */
+	uint64_t bytes_read;	    /* data from guest memory to the host side */
+	uint64_t bytes_written;	    /* data from the host side to guest memory */
+	uint64_t transfers;	    /* guest buffers (descriptors) taken */
+	uint64_t transfers_crossed; /* of these: in more than one region */
+};
+
+/* What raises an interrupt, and what calls notify() once more later: the transport's. */
+struct virtio_transport {
+	void (*interrupt)(struct virtio_transport *transport, uint32_t cause); /* VIRTIO_MMIO_INT_ */
+	void (*again)(struct virtio_transport *transport, unsigned int index);
+};
+
+/*
+ * All fields are touched with the lock held, but those set by virtio_device_init() and
+ * virtio_device_attach(), which do not change. Embed it as the first member of a model's structure.
+ */
+struct virtio_device {
+	const struct virtio_ops *ops;
+	char name[48]; /* for people: "disk image.raw" */
+	pthread_mutex_t lock;
+	uint64_t offered;    /* feature bits */
+	const void *config;  /* the device's configuration structure, little endian */
+	size_t config_len;
+
+	struct gm_cell *memory;
+	struct virtio_transport *transport;
+
+	uint64_t driver_features; /* as written; agreed on once FEATURES_OK is set */
+	uint8_t status;
+	unsigned int queue_count;
+	struct virtq *queues;
+
+	struct virtio_stats stats; /* without the queues' part */
+	struct log_limit log;
+};
+
+/* --- for those who own a device ----------------------------------------------------------- */
+
+/* A consistent copy of the counters. Any thread. */
+void virtio_device_stats(struct virtio_device *dev, struct virtio_stats *stats);
+
+/* End a device that no transport owns. NULL is allowed. */
+void virtio_device_free(struct virtio_device *dev);
+
+/* --- for transports ------------------------------------------------------------------------ */
+
+/* Connect; once, before any other call. Both are borrowed and outlive the device. */
+void virtio_device_attach(struct virtio_device *dev, struct gm_cell *memory,
+			  struct virtio_transport *transport);
+
+void virtio_lock(struct virtio_device *dev);
+void virtio_unlock(struct virtio_device *dev);
+
+/* The rest of this part is called with the lock held. */
+
+/* Feature words of 32 bits: @select 0 and 1 exist. Writes count before FEATURES_OK only. */
+uint32_t virtio_features(const struct virtio_device *dev, uint32_t select);
+void virtio_set_driver_features(struct virtio_device *dev, uint32_t select, uint32_t value);
+
+/* A write to the status register; 0 resets. Steps that are out of order do not happen. */
+void virtio_set_status(struct virtio_device *dev, uint8_t value);
+
+/* Queue @index for set-up, or NULL if there is none or this is not the time for it. */
+struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index);
+
+/* A write to QueueReady. */
+void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool ready);
+
+/* A notification by the driver, for any @index it may say. */
+void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
+
+/* Read the configuration structure; zeros behind its end. */
+void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
+			unsigned int len);
+
+/* --- for models ---------------------------------------------------------------------------- */
+
+/*
+ * Initialise the common part; the features every device offers are added to @offered. The
+ * configuration structure is borrowed. 0 or -1 (@report).
+ */
+int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
+		       const void *config, size_t config_len, struct report *report);
+void virtio_device_destroy(struct virtio_device *dev);
+
+/* How people tell this device from others of its type. Without it: ops->name. */
+void virtio_device_name(struct virtio_device *dev, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Whether the driver is up and nothing is broken: whether chains may be taken at all. */
+bool virtio_is_live(const struct virtio_device *dev);
+
+/* Whether a feature was agreed on. */
+static inline bool virtio_has_feature(const struct virtio_device *dev, unsigned int bit)
+{
+	return dev->driver_features >> bit & 1;
+}
+
+/*
+ * Take chains from queue @index until there are none, or have been a queue full, or @handle keeps
+ * one; give them back with the length it says and interrupt the driver as it wishes. The memory is
+ * held meanwhile, but not as a reader of the cell: @handle may block on a file.
+ *
+ * @handle returns VIRTIO_KEEP to end the run with the chain in flight; who keeps it must call
+ * virtio_complete() later.
+ */
+#define VIRTIO_KEEP (-1)
+typedef int64_t virtio_handler(struct virtio_device *dev, const struct gm_memory *memory,
+			       const struct virtq_chain *chain);
+void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle);
+
+/* Give a chain back that was kept or popped by hand, and interrupt the driver as it wishes. */
+void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		     uint16_t head, uint32_t len);
+
+/* Have notify() called again for queue @index, from the loop. */
+void virtio_again(struct virtio_device *dev, unsigned int index);
+
+/*
+ * The driver broke the rules in a way no request can be answered with: say so once on standard
+ * error, stop until reset, and tell the driver (DEVICE_NEEDS_RESET).
+ */
+void virtio_break(struct virtio_device *dev, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

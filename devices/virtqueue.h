@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A virtqueue, device side (virtio 1.2, section 2.6 and 2.7): descriptor chains come out as two
+ * lists of guest ranges, used buffers go back in. What the ring looks like in memory stays in
+ * virtqueue.c, so that devices need not know which ring format they are served from.
+ *
+ * Everything in the ring belongs to a driver that may be broken or hostile while it is read. Each
+ * word is read once; each index is bounded by a host-side copy; a chain that is handed out lies in
+ * memory that may be accessed as it says. What the specification forbids and cannot be answered
+ * through the ring makes the queue *broken*: nothing comes out of it until it is reset.
+ *
+ * The memory is passed in with each call and no host pointer is kept: it may be another one the
+ * next time. A queue is used by one thread at a time; the device's lock sees to that.
+ */
+#ifndef DEVICES_VIRTQUEUE_H
+#define DEVICES_VIRTQUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guestmem/guestmem.h"
+
+/* The largest queue the specification knows. */
+#define VIRTQ_SIZE_LIMIT 32768
+
+struct virtq {
+	/* What the driver set, through the transport; constant while ready. */
+	uint16_t max_size; /* what the device offers; constant */
+	uint32_t size;	   /* number of entries; checked by virtq_enable() */
+	gm_addr desc;	   /* descriptor table, 16 bytes an entry */
+	gm_addr avail;	   /* driver area: available ring, then used_event */
+	gm_addr used;	   /* device area: used ring, then avail_event */
+	bool ready;	   /* enabled, and not broken since */
+
+	/* Negotiated; constant while ready. */
+	bool event_idx;
+	bool indirect;
+
+	/* Where we are. None of these is ever read back from the guest. */
+	uint16_t next_avail;	 /* next entry of the available ring to take */
+	uint16_t seen_avail;	 /* avail.idx when it was last looked at */
+	uint16_t next_used;	 /* next entry of the used ring to fill, not yet published */
+	uint16_t published_used; /* used.idx as the driver sees it */
+	uint16_t signalled_used; /* used.idx when the driver was last asked about */
+	uint64_t *in_flight;	 /* one bit per head that is out and not back */
+	struct gm_range *ranges; /* max_size: the chain that was popped last */
+	const char *broken;	 /* why, or NULL */
+
+	/* Counted for the life of the device: buffers, and those cut by a region boundary. */
+	uint64_t buffers;
+	uint64_t buffers_crossing;
+};
+
+/*
+ * A chain: what the driver wants read, then what it wants written. No range is empty (descriptors
+ * of length 0 are legal and carry nothing). The ranges belong to the queue and are overwritten by
+ * the next pop: who keeps a chain longer copies them.
+ */
+struct virtq_chain {
+	uint16_t head;
+	uint16_t readable_count;
+	uint16_t writable_count;
+	uint64_t readable_len; /* sums; together at most 2^32 */
+	uint64_t writable_len;
+	const struct gm_range *readable;
+	const struct gm_range *writable;
+};
+
+/* Allocate for up to @max_size entries (a power of two). 0, or -1 without memory. */
+int virtq_init(struct virtq *vq, uint16_t max_size);
+void virtq_destroy(struct virtq *vq);
+
+/* Back to the state after virtq_init(); the counters stay. */
+void virtq_reset(struct virtq *vq);
+
+/*
+ * Start with what size, desc, avail and used say, and with the negotiated @features. Returns NULL,
+ * or what is wrong with them; the queue then stays as it was.
+ */
+const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint64_t features);
+
+/* 1 and a chain, 0 if none is available, -1 if the queue is broken (vq->broken says how). */
+int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+
+/*
+ * Give a chain back with @len bytes written to the beginning of its writable part. The driver sees
+ * it after virtq_publish(), with all others put before. 0, or -1 if the queue is broken.
+ */
+int virtq_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len);
+int virtq_publish(struct virtq *vq, const struct gm_memory *memory);
+
+/* Whether the driver wants to be interrupted for what was published since the last call. */
+bool virtq_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
+
+/*
+ * Ask the driver for notifications about new chains, or say that none are needed (a hint it may
+ * overlook). Enabling returns true if chains came in meanwhile, for which there will be none.
+ */
+bool virtq_enable_notify(struct virtq *vq, const struct gm_memory *memory);
+void virtq_disable_notify(struct virtq *vq, const struct gm_memory *memory);
+
+/* Cursors over the two lists of a chain. */
+static inline struct gm_sg virtq_readable(const struct virtq_chain *chain,
+					  const struct gm_memory *memory)
+{
+	return (struct gm_sg){
+		.memory = memory,
+		.ranges = chain->readable,
+		.left = chain->readable_len,
+		.access = GM_ACCESS_READ,
+	};
+}
+
+static inline struct gm_sg virtq_writable(const struct virtq_chain *chain,
+					  const struct gm_memory *memory)
+{
+	return (struct gm_sg){
+		.memory = memory,
+		.ranges = chain->writable,
+		.left = chain->writable_len,
+		.access = GM_ACCESS_WRITE,
+	};
+}
+
+#endif
