@@ -18,11 +18,25 @@
 extern "C" {
 #endif
 
-/* More than one region, or one that needs care; @entry is what was found for @addr. Private. */
-ssize_t gm_read_slow(const struct gm_memory *memory, const struct gm_entry *entry, gm_addr addr,
-		     void *buf, size_t len);
-ssize_t gm_write_slow(const struct gm_memory *memory, const struct gm_entry *entry, gm_addr addr,
-		      const void *buf, size_t len);
+/* More than two regions, or one that needs care. Private. */
+ssize_t gm_read_slow(const struct gm_memory *memory, gm_addr addr, void *buf, size_t len);
+ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *buf, size_t len);
+
+/*
+ * Bytes of [addr, addr + len) in @entry, if the rest is in the next entry and neither needs more
+ * than a copy (no flag of @hard); else 0. One boundary is what nearly all crossings cross. Private.
+ */
+static inline size_t gm_split_in_two(const struct gm_entry *entry, uint64_t offset, size_t len,
+				     unsigned int hard)
+{
+	const struct gm_entry *next = entry + 1;
+
+	if (offset >= entry->size || len <= entry->size - offset ||
+	    next->start != entry->start + entry->size || len - (entry->size - offset) > next->size ||
+	    ((entry->flags | next->flags) & hard))
+		return 0;
+	return entry->size - offset;
+}
 
 /*
  * Read up to @len bytes at @addr into @buf. Returns the number read, which is less than @len only
@@ -33,11 +47,18 @@ static inline ssize_t gm_read(const struct gm_memory *memory, gm_addr addr, void
 {
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 	uint64_t offset = addr - entry->start;
+	size_t head;
 
-	if (gm_unlikely(offset >= entry->size || len > entry->size - offset ||
-			(entry->flags & GM_SLICE_MAY_FAULT)))
-		return gm_read_slow(memory, entry, addr, buf, len);
-	gm_copy_out(buf, entry->host + offset, len);
+	if (gm_likely(offset < entry->size && len <= entry->size - offset &&
+		      !(entry->flags & GM_SLICE_MAY_FAULT))) {
+		gm_copy_out(buf, entry->host + offset, len);
+		return (ssize_t)len;
+	}
+	head = gm_split_in_two(entry, offset, len, GM_SLICE_MAY_FAULT);
+	if (gm_unlikely(!head))
+		return gm_read_slow(memory, addr, buf, len);
+	gm_copy_out(buf, entry->host + offset, head);
+	gm_copy_out((char *)buf + head, entry[1].host, len - head);
 	return (ssize_t)len;
 }
 
@@ -47,12 +68,23 @@ static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, con
 {
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 	uint64_t offset = addr - entry->start;
+	size_t head;
 
-	if (gm_unlikely(offset >= entry->size || len > entry->size - offset || entry->flags))
-		return gm_write_slow(memory, entry, addr, buf, len);
-	gm_copy_in(entry->host + offset, buf, len);
+	if (gm_likely(offset < entry->size && len <= entry->size - offset && !entry->flags)) {
+		gm_copy_in(entry->host + offset, buf, len);
+		if (entry->dirty)
+			gm_bitmap_mark_inside(entry->dirty, offset, len);
+		return (ssize_t)len;
+	}
+	head = gm_split_in_two(entry, offset, len, ~0U);
+	if (gm_unlikely(!head))
+		return gm_write_slow(memory, addr, buf, len);
+	gm_copy_in(entry->host + offset, buf, head);
+	gm_copy_in(entry[1].host, (const char *)buf + head, len - head);
 	if (entry->dirty)
-		gm_bitmap_mark_inside(entry->dirty, offset, len);
+		gm_bitmap_mark_inside(entry->dirty, offset, head);
+	if (entry[1].dirty)
+		gm_bitmap_mark_inside(entry[1].dirty, 0, len - head);
 	return (ssize_t)len;
 }
 
