@@ -8,6 +8,7 @@
 #include "guestmem/cell.h"
 #include "guestmem/endian.h"
 #include "guestmem/fault.h"
+#include "guestmem/iommu.h"
 #include "guestmem/memory.h"
 #include "guestmem/region.h"
 #include "guestmem/sg.h"

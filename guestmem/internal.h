@@ -5,6 +5,9 @@
 
 #include "guestmem/guestmem.h"
 
+/* None of this is for the users of the shared library. */
+#pragma GCC visibility push(hidden)
+
 /* A region; all fields but the count of references are constant once it is made. */
 struct gm_region {
 	struct gm_entry entry; /* what a memory copies into its table; .region is this */
@@ -27,5 +30,15 @@ int gm_fault_copy_out(const struct gm_slice *slice, size_t offset, void *buf, si
 /* A single access of 1, 2, 4, 8 aligned bytes with a memory order, guarded in the same way. */
 int gm_fault_load(const void *host, void *value, size_t size, int order, bool may_fault);
 int gm_fault_store(void *host, const void *value, size_t size, int order, bool may_fault);
+
+/* A memory without regions, for a translation to be put in front of it; NULL without memory. */
+struct gm_memory *gm_memory_new_empty(void);
+
+/* The iterator's step in a memory behind an IOMMU: 0 with the next slice, or an error. */
+int gm_iommu_step(struct gm_iter *it, struct gm_slice *slice);
+
+void gm_iommu_view_free(struct gm_iommu_view *view);
+
+#pragma GCC visibility pop
 
 #endif

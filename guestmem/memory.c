@@ -95,6 +95,11 @@ static struct gm_memory *memory_alloc(struct gm_region *const *regions, size_t c
 	return memory;
 }
 
+struct gm_memory *gm_memory_new_empty(void)
+{
+	return memory_alloc(NULL, 0);
+}
+
 int gm_memory_new(struct gm_region *const *regions, size_t count, struct gm_memory **out,
 		  size_t *bad)
 {
@@ -163,11 +168,14 @@ int gm_memory_from_ranges(const struct gm_range *ranges, size_t count, uint64_t 
 int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region,
 		     struct gm_memory **out)
 {
-	struct gm_region **regions = calloc(memory->count + 1ULL, sizeof(struct gm_region *));
+	struct gm_region **regions;
 	size_t n = 0, i = 0;
 	int err;
 
 	*out = NULL;
+	if (memory->iommu)
+		return GM_ERR_INVALID_ARGUMENT;
+	regions = calloc(memory->count + 1ULL, sizeof(struct gm_region *));
 	if (!regions)
 		return GM_ERR_NO_MEMORY;
 	while (i < memory->count && memory->entries[i].start <= region->entry.start)
@@ -188,6 +196,8 @@ int gm_memory_remove(const struct gm_memory *memory, gm_addr start, uint64_t siz
 	size_t n = 0;
 
 	*out = NULL;
+	if (memory->iommu)
+		return GM_ERR_INVALID_ARGUMENT;
 	if (entry->size == 0 || entry->start != start || entry->size != size)
 		return GM_ERR_INVALID_REGION;
 	regions = calloc(memory->count, sizeof(struct gm_region *));
@@ -218,6 +228,8 @@ void gm_memory_put(struct gm_memory *memory)
 		return;
 	for (size_t i = 0; i < memory->count; i++)
 		gm_region_put(memory->entries[i].region);
+	if (memory->iommu)
+		gm_iommu_view_free(memory->iommu);
 	free(memory);
 }
 

@@ -75,14 +75,15 @@ int gm_memory_from_ranges(const struct gm_range *ranges, size_t count, uint64_t 
 
 /*
  * A new memory with one region more; @memory stays as it is and shares all its regions.
- * GM_ERR_OVERLAP if an address is taken. Seed: insert_region.
+ * GM_ERR_OVERLAP if an address is taken, GM_ERR_INVALID_ARGUMENT if @memory is behind an IOMMU.
+ * Seed: insert_region.
  */
 int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region,
 		     struct gm_memory **out);
 
 /*
  * A new memory without the region that has exactly this start and size, else
- * GM_ERR_INVALID_REGION. If @removed is not NULL it receives a reference to that region. The
+ * GM_ERR_INVALID_REGION (GM_ERR_INVALID_ARGUMENT behind an IOMMU). If @removed is not NULL it receives a reference to that region. The
  * memory that remains may be empty. Seed: remove_region.
  */
 int gm_memory_remove(const struct gm_memory *memory, gm_addr start, uint64_t size,
@@ -238,7 +239,9 @@ static inline int gm_get_host_address(const struct gm_memory *memory, gm_addr ad
  * an error or the end gm_iter_next() stays false. Length 0 gives no slice and no error. A write
  * access stops at a read-only region with GM_ERR_READ_ONLY. Marking what was written dirty is the
  * user's part (gm_slice_mark_dirty()). An iterator belongs to one thread and needs no clean-up; the
- * memory must be held meanwhile. Seed: get_slices, stop_on_error.
+ * memory must be held meanwhile. In a memory behind an IOMMU the first step translates the whole
+ * range and fails with GM_ERR_IOMMU, or GM_ERR_ADDRESS_OVERFLOW if the range wraps, before there is
+ * any slice. Seed: get_slices, stop_on_error.
  */
 struct gm_iter {
 	const struct gm_memory *memory;
@@ -249,10 +252,24 @@ struct gm_iter {
 	gm_addr iova;		      /* IOMMU: address of the byte behind this translation */
 	enum gm_access access;
 	int error;
+	unsigned int stage; /* IOMMU: enum gm_iter_stage */
 };
 
-/* Finds where to go on when the entry at hand does not hold the address. Private. */
-struct gm_iter gm_iter_refill(struct gm_iter it);
+/* How an iterator goes through an IOMMU, decided at its first step. Private. */
+enum gm_iter_stage {
+	GM_ITER_NEW,
+	GM_ITER_TRANSLATED,
+	GM_ITER_PHYSICAL, /* the translation is switched off */
+};
+
+/* By value, so that the caller's iterator can live in registers. Private. */
+struct gm_iter_step {
+	struct gm_iter it;
+	struct gm_slice slice;
+};
+
+/* The step where the entry at hand does not hold the address, or may not be written. Private. */
+struct gm_iter_step gm_iter_refill(struct gm_iter it);
 
 static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memory, gm_addr addr,
 				uint64_t len, enum gm_access access)
@@ -265,6 +282,7 @@ static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memo
 	it->iova = 0;
 	it->access = access;
 	it->error = 0;
+	it->stage = GM_ITER_NEW;
 	if (gm_unlikely(memory->iommu != NULL)) {
 		it->left = 0;
 		it->more = len;
@@ -282,9 +300,11 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 	if (gm_unlikely(it->left == 0 || it->addr - it->entry->start >= it->entry->size ||
 			((it->access & GM_ACCESS_WRITE) &&
 			 (it->entry->flags & GM_SLICE_READ_ONLY)))) {
-		*it = gm_iter_refill(*it);
-		if (it->error)
-			return false;
+		struct gm_iter_step step = gm_iter_refill(*it);
+
+		*it = step.it;
+		*slice = step.slice;
+		return step.it.error == 0;
 	}
 	entry = it->entry;
 	offset = it->addr - entry->start;
