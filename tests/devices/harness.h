@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A virtio driver for tests: guest memory cut as the test likes, one device behind its register
+ * page, and the driver side of split queues, polite or not.
+ *
+ * The driver places rings and buffers by guest address and never sees where the memory is cut, so
+ * that one test runs on any cutting. Notifications are plain register writes and are served before
+ * they return, unless a test attaches a notify line and runs the loop.
+ */
+#ifndef TESTS_DEVICES_HARNESS_H
+#define TESTS_DEVICES_HARNESS_H
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+
+#include "devices/devices.h"
+#include "devices/virtio-mmio.h"
+#include "guestmem/guestmem.h"
+#include "tests/runner.h"
+
+#define FEATURE(bit) (UINT64_C(1) << (bit))
+#define VERSION_1    FEATURE(VIRTIO_F_VERSION_1)
+
+/* RAM of every harness: rings in the first part, buffers behind them. */
+#define RAM_BASE  UINT64_C(0x100000)
+#define RAM_SIZE  UINT64_C(0x100000)
+#define RAM_END	  (RAM_BASE + RAM_SIZE)
+#define RING_AREA UINT64_C(0x8000)
+#define BUFFERS	  (RAM_BASE + RING_AREA)
+/* A read-only region far from RAM, and an address where nothing is. */
+#define ROM_BASE UINT64_C(0x80000000)
+#define ROM_SIZE UINT64_C(0x4000)
+#define HOLE	 UINT64_C(0x40000000)
+
+/* How RAM is cut: the sizes of adjacent regions from RAM_BASE on; their sum is RAM_SIZE. */
+struct cutting {
+	uint64_t *sizes;
+	size_t count;
+};
+
+struct cutting cutting_whole(void);
+struct cutting cutting_every(uint64_t size);
+/* Two regions, with the boundary at @addr. */
+struct cutting cutting_at(gm_addr addr);
+/* Style by @round: page multiples, odd sizes, bytes. Ring indexes stay in one piece. */
+struct cutting cutting_random(struct test_random *random, unsigned int round);
+void cutting_free(struct cutting *cutting);
+
+/* The driver's view of one queue. */
+struct driver_queue {
+	unsigned int index;
+	uint16_t size;
+	gm_addr desc, avail, used;
+	uint16_t next_desc; /* descriptors are taken in a ring */
+	uint16_t avail_idx;
+	uint16_t used_idx;  /* next used entry to take */
+};
+
+struct test_irq {
+	struct irq_line line;
+	unsigned int count; /* atomic */
+};
+
+struct harness {
+	struct gm_memory *memory;
+	struct gm_cell *cell;
+	struct loop *loop;
+	struct test_irq irq;
+	struct virtio_device *dev;
+	struct virtio_mmio *mmio;
+	int image; /* of harness_blk() */
+	uint64_t features;
+	struct driver_queue queues[2];
+};
+
+/* A buffer of a chain. */
+struct buffer {
+	gm_addr addr;
+	uint32_t len;
+	bool write; /* for the device to write */
+};
+
+/* Make a device type's device with @args and put it behind a register page. */
+void harness_new(struct harness *h, const struct cutting *cutting, const struct device_type *type,
+		 const char *args, struct notify_line *notify);
+void harness_free(struct harness *h);
+
+/* A disk of @sectors (each filled with a pattern of its number) with @words like ",ro". */
+void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int sectors,
+		 const char *words);
+const struct device_type *type_named(const char *name);
+
+uint32_t reg_read(struct harness *h, uint64_t offset);
+void reg_write(struct harness *h, uint64_t offset, uint32_t value);
+
+/* Reset, negotiate what of @features is offered, set all queues up, go. */
+void driver_start(struct harness *h, uint64_t features);
+/* The steps of it. */
+bool driver_negotiate(struct harness *h, uint64_t features);
+void driver_set_queue(struct harness *h, struct driver_queue *q);
+void driver_clear_rings(struct harness *h, struct driver_queue *q);
+/* Where driver_start() puts the rings of queue @index; tests change it before. */
+void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size);
+
+/* Raw words of the ring. */
+void put_desc(struct harness *h, gm_addr table, unsigned int index, gm_addr addr, uint32_t len,
+	      uint16_t flags, uint16_t next);
+void put_avail(struct harness *h, struct driver_queue *q, uint16_t head);
+void put_avail_idx(struct harness *h, struct driver_queue *q, uint16_t idx);
+
+/* A polite chain, direct or through an indirect table at @table (0: direct). Returns its head. */
+uint16_t driver_add(struct harness *h, struct driver_queue *q, const struct buffer *buffers,
+		    unsigned int count, gm_addr table);
+void driver_kick(struct harness *h, struct driver_queue *q);
+/* Take a used entry; false if there is none. */
+bool driver_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len);
+
+/* Guest memory, and no way to fail. */
+void mem_write(struct harness *h, gm_addr addr, const void *data, size_t len);
+void mem_read(struct harness *h, gm_addr addr, void *data, size_t len);
+void mem_fill(struct harness *h, gm_addr addr, uint8_t byte, size_t len);
+uint8_t mem_byte(struct harness *h, gm_addr addr);
+
+/* One block request in the plain shape (header, data, status at fixed places); its status. */
+uint8_t blk_request(struct harness *h, uint32_t type, uint64_t sector, gm_addr data, uint32_t len,
+		    uint32_t *used_len);
+/* A request's header at @addr. */
+void blk_put_header(struct harness *h, gm_addr addr, uint32_t type, uint64_t sector);
+/* What harness_blk() put into sector @sector. */
+void sector_pattern(uint8_t *data, uint64_t sector);
+
+/*
+ * The end of every hostile case: the device says NEEDS_RESET, has interrupted for it, serves
+ * nothing more, and works as on the first day after a reset.
+ */
+void assert_broken_then_works(struct harness *h);
+/* Reset and read a sector. */
+void assert_works(struct harness *h);
+bool needs_reset(struct harness *h);
+
+#endif

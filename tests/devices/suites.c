@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The table of suites of test-devices. */
+#include "tests/devices/suites.h"
+
+suite_fn *const test_suites[] = {
+	virtqueue_suite,
+	mmio_suite,
+	blk_suite,
+	NULL,
+};

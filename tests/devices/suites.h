@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The suites of tests/devices; each is defined in the test_ file of its name. */
+#ifndef TESTS_DEVICES_SUITES_H
+#define TESTS_DEVICES_SUITES_H
+
+#include "tests/runner.h"
+
+Suite *virtqueue_suite(void);
+Suite *mmio_suite(void);
+Suite *blk_suite(void);
+Suite *rng_suite(void);
+Suite *console_suite(void);
+Suite *hostile_suite(void);
+Suite *bugs_suite(void);
+Suite *invariance_suite(void);
+Suite *options_suite(void);
+Suite *report_suite(void);
+
+#endif
