@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The command line: one table of options, the device options from the table of device types, and
+ * what they add up to.
+ */
+#ifndef VMM_OPTIONS_H
+#define VMM_OPTIONS_H
+
+#include "devices/devices.h"
+#include "devices/report.h"
+#include "vmm/boot.h"
+#include "vmm/layout.h"
+
+struct option_device {
+	const struct device_type *type;
+	const char *args; /* "" if none was given */
+};
+
+/* Strings point into argv. */
+struct options {
+	const char *kernel;
+	const char *cmdline;  /* --cmdline, or "" */
+	const char *flat;     /* --flat, or NULL */
+	const char *serial;   /* --serial, or "stdio" */
+	struct layout layout; /* checked by layout_build() */
+	struct boot_module *modules;
+	size_t module_count;
+	struct option_device *devices; /* in command line order */
+	size_t device_count;
+	bool print_map; /* --print-map: the memory map on standard error before the start */
+	bool stats;	/* --stats: counters on standard error at the end */
+};
+
+/*
+ * Parse the command line. Returns 0 to go on, 1 if --help or --version was asked for and answered on
+ * standard output, -1 on a mistake (@report). options_clear() in every case.
+ */
+int options_parse(int argc, char **argv, struct options *options, struct report *report);
+void options_clear(struct options *options);
+
+#endif
