@@ -12,10 +12,10 @@
 #include "devices/virtio.h"
 
 struct device_type {
-	const char *name;   /* the option without dashes, "disk" for --disk */
-	const char *args;   /* its argument in help, "PATH[,ro][,id=TEXT]"; NULL: it takes none */
-	const char *help;   /* one line */
-	bool several;	    /* the option may be repeated */
+	const char *name; /* the option without dashes, "disk" for --disk */
+	const char *args; /* its argument in help, "PATH[,ro][,id=TEXT]"; NULL: it takes none */
+	const char *help; /* one line */
+	bool several;     /* the option may be repeated */
 	/*
 	 * Make a device from the option's argument (NULL if it takes none). @option ("--disk") is
 	 * for messages. On success *out is owned by the caller, who ends it with

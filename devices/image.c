@@ -59,15 +59,13 @@ static int cannot_open(const char *option, const char *path, bool read_only, int
 	/* Without it "is a directory" would have two wordings, depending on the way of opening. */
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return wrong_kind(option, path, st.st_mode, report);
-	if (!read_only && (err == EACCES || err == EPERM || err == EROFS) &&
-	    access(path, R_OK) == 0)
+	if (!read_only && (err == EACCES || err == EPERM || err == EROFS) && access(path, R_OK) == 0)
 		hint = "; ',ro' opens it for reading only";
 	return report_fail(report, whose_fault(err), "%s: cannot open '%s': %s%s", option, path,
 			   strerror(err), hint);
 }
 
-static int lock(const char *option, const char *path, int fd, bool read_only,
-		struct report *report)
+static int lock(const char *option, const char *path, int fd, bool read_only, struct report *report)
 {
 	struct flock whole = {
 		.l_type = read_only ? F_RDLCK : F_WRLCK,

@@ -66,14 +66,13 @@ void device_log(struct log_limit *limit, const char *name, const char *format, .
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	one_line(text);
 	if (missed)
 		snprintf(note, sizeof(note), " (%u lines dropped)", missed);
-	len = snprintf(line, sizeof(line), "vmm: %s: %s%s\n", name, text, note);
-	if (len >= (int)sizeof(line)) {
-		len = sizeof(line) - 1;
-		line[len - 1] = '\n';
-	}
+	len = snprintf(line, sizeof(line) - 1, "vmm: %s: %s%s", name, text, note);
+	if (len > (int)sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	one_line(line);
+	line[len++] = '\n';
 	/* One write, so that lines of several threads do not mix. Nobody to tell if it fails. */
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
 		return;

@@ -33,8 +33,7 @@ struct blk_config {
 	gm_le32_t blk_size;
 };
 
-_Static_assert(offsetof(struct blk_config, blk_size) ==
-		       offsetof(struct virtio_blk_config, blk_size),
+_Static_assert(offsetof(struct blk_config, blk_size) == offsetof(struct virtio_blk_config, blk_size),
 	       "the layout of the specification");
 
 struct blk_header {
@@ -56,9 +55,9 @@ struct blk {
 struct blk_request {
 	struct blk *blk;
 	uint64_t sector;
-	struct gm_sg out;  /* data to write, behind the header */
-	struct gm_sg in;   /* room for data, before the status byte */
-	uint64_t written;  /* bytes of it that were filled, from its beginning */
+	struct gm_sg out; /* data to write, behind the header */
+	struct gm_sg in;  /* room for data, before the status byte */
+	uint64_t written; /* bytes of it that were filled, from its beginning */
 };
 
 /* --- requests; each returns the status ------------------------------------------------------- */
@@ -224,8 +223,8 @@ static int parse_args(const char *option, char *args, struct blk *blk, const cha
 
 static uint64_t configure(struct blk *blk, uint64_t size)
 {
-	uint64_t features = 1U << VIRTIO_BLK_F_SEG_MAX | 1U << VIRTIO_BLK_F_BLK_SIZE |
-			    1U << VIRTIO_BLK_F_FLUSH;
+	uint64_t features =
+		1U << VIRTIO_BLK_F_SEG_MAX | 1U << VIRTIO_BLK_F_BLK_SIZE | 1U << VIRTIO_BLK_F_FLUSH;
 
 	if (blk->read_only)
 		features |= 1U << VIRTIO_BLK_F_RO;

@@ -30,7 +30,7 @@ struct console {
 
 	struct virtq_chain tx; /* what is being transmitted, valid if tx_held */
 	bool tx_held;
-	uint64_t tx_done;      /* bytes of it that the other end has */
+	uint64_t tx_done; /* bytes of it that the other end has */
 };
 
 /* --- to the other end ------------------------------------------------------------------------ */

@@ -116,9 +116,8 @@ static void kicks_attach(struct virtio_mmio *mmio)
 		struct queue_kick *kick = &mmio->kicks[i];
 
 		if (mmio->dev->queues[i].ready && !kick->attached)
-			kick->attached = mmio->notify->attach(mmio->notify,
-							      VIRTIO_MMIO_QUEUE_NOTIFY, i,
-							      kick->eventfd) == 0;
+			kick->attached = mmio->notify->attach(mmio->notify, VIRTIO_MMIO_QUEUE_NOTIFY,
+							      i, kick->eventfd) == 0;
 	}
 }
 

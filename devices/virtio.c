@@ -17,7 +17,7 @@
 #define BIT(n) (UINT64_C(1) << (n))
 
 /* What the queue code and the transport can do, whatever the device is. */
-#define COMMON_FEATURES                                                                            \
+#define COMMON_FEATURES \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 
 int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
@@ -295,8 +295,7 @@ void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_hand
 
 /* --- configuration --------------------------------------------------------------------------- */
 
-void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
-			unsigned int len)
+void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data, unsigned int len)
 {
 	size_t there = 0;
 

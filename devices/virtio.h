@@ -27,8 +27,8 @@ struct virtio_device;
 /* What a type of device is. Functions that are NULL have nothing to do. */
 struct virtio_ops {
 	uint32_t device_id;
-	const char *name;		/* "virtio-blk" */
-	const uint16_t *queue_sizes;	/* maximum sizes, 0-terminated */
+	const char *name;            /* "virtio-blk" */
+	const uint16_t *queue_sizes; /* maximum sizes, 0-terminated */
 	/* The driver is ready: features and queues stand until reset. */
 	void (*activate)(struct virtio_device *dev);
 	/* Forget all chains. The queues are gone when it returns. Also called if never activated. */
@@ -41,11 +41,11 @@ struct virtio_ops {
 
 /* What a device did since it was made. */
 struct virtio_stats {
-	uint64_t requests;	    /* chains given back */
-	uint64_t errors;	    /* of these: not done as asked */
-	uint64_t bytes_read;	    /* data from guest memory to the host side */
-	uint64_t bytes_written;	    /* data from the host side to guest memory */
-	uint64_t transfers;	    /* guest buffers (descriptors) taken */
+	uint64_t requests;          /* chains given back */
+	uint64_t errors;            /* of these: not done as asked */
+	uint64_t bytes_read;        /* data from guest memory to the host side */
+	uint64_t bytes_written;     /* data from the host side to guest memory */
+	uint64_t transfers;         /* guest buffers (descriptors) taken */
 	uint64_t transfers_crossed; /* of these: in more than one region */
 };
 
@@ -63,8 +63,8 @@ struct virtio_device {
 	const struct virtio_ops *ops;
 	char name[48]; /* for people: "disk image.raw" */
 	pthread_mutex_t lock;
-	uint64_t offered;    /* feature bits */
-	const void *config;  /* the device's configuration structure, little endian */
+	uint64_t offered;   /* feature bits */
+	const void *config; /* the device's configuration structure, little endian */
 	size_t config_len;
 
 	struct gm_cell *memory;

@@ -89,8 +89,7 @@ static bool area_backed(const struct gm_memory *memory, gm_addr addr, uint64_t l
 {
 	gm_addr end;
 
-	return !__builtin_add_overflow(addr, len, &end) &&
-	       gm_check_range(memory, addr, len, access);
+	return !__builtin_add_overflow(addr, len, &end) && gm_check_range(memory, addr, len, access);
 }
 
 /*
@@ -184,12 +183,12 @@ static bool check_buffer(struct virtq *vq, const struct gm_memory *memory, gm_ad
 
 /* Where the walk of one chain is. */
 struct walk {
-	gm_addr table;	      /* the queue's descriptor table or an indirect one */
+	gm_addr table;        /* the queue's descriptor table or an indirect one */
 	uint32_t entries;     /* its size */
-	uint32_t index;	      /* next descriptor in it */
-	uint32_t limit;	      /* descriptors a chain in it may have */
+	uint32_t index;       /* next descriptor in it */
+	uint32_t limit;       /* descriptors a chain in it may have */
 	uint32_t descriptors; /* with bytes or without, the indirect one not counted */
-	uint32_t count;	      /* ranges filled in */
+	uint32_t count;       /* ranges filled in */
 	bool indirect;
 };
 

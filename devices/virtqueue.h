@@ -26,25 +26,25 @@
 struct virtq {
 	/* What the driver set, through the transport; constant while ready. */
 	uint16_t max_size; /* what the device offers; constant */
-	uint32_t size;	   /* number of entries; checked by virtq_enable() */
-	gm_addr desc;	   /* descriptor table, 16 bytes an entry */
-	gm_addr avail;	   /* driver area: available ring, then used_event */
-	gm_addr used;	   /* device area: used ring, then avail_event */
-	bool ready;	   /* enabled, and not broken since */
+	uint32_t size;     /* number of entries; checked by virtq_enable() */
+	gm_addr desc;      /* descriptor table, 16 bytes an entry */
+	gm_addr avail;     /* driver area: available ring, then used_event */
+	gm_addr used;      /* device area: used ring, then avail_event */
+	bool ready;        /* enabled, and not broken since */
 
 	/* Negotiated; constant while ready. */
 	bool event_idx;
 	bool indirect;
 
 	/* Where we are. None of these is ever read back from the guest. */
-	uint16_t next_avail;	 /* next entry of the available ring to take */
-	uint16_t seen_avail;	 /* avail.idx when it was last looked at */
-	uint16_t next_used;	 /* next entry of the used ring to fill, not yet published */
+	uint16_t next_avail;     /* next entry of the available ring to take */
+	uint16_t seen_avail;     /* avail.idx when it was last looked at */
+	uint16_t next_used;      /* next entry of the used ring to fill, not yet published */
 	uint16_t published_used; /* used.idx as the driver sees it */
 	uint16_t signalled_used; /* used.idx when the driver was last asked about */
-	uint64_t *in_flight;	 /* one bit per head that is out and not back */
+	uint64_t *in_flight;     /* one bit per head that is out and not back */
 	struct gm_range *ranges; /* max_size: the chain that was popped last */
-	const char *broken;	 /* why, or NULL */
+	const char *broken;      /* why, or NULL */
 
 	/* Counted for the life of the device: buffers, and those cut by a region boundary. */
 	uint64_t buffers;

@@ -252,8 +252,7 @@ void driver_start(struct harness *h, uint64_t features)
 		driver_set_queue(h, &h->queues[i]);
 		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
 	}
-	reg_write(h, VIRTIO_MMIO_STATUS,
-		  reg_read(h, VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_DRIVER_OK);
+	reg_write(h, VIRTIO_MMIO_STATUS, reg_read(h, VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_DRIVER_OK);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_STATUS), 0xf);
 }
 
@@ -414,8 +413,7 @@ void assert_works(struct harness *h)
 	uint8_t want[512], got[512];
 
 	driver_start(h, 0);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 3, BUFFERS, 512, NULL),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 3, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
 	sector_pattern(want, 3);
 	mem_read(h, BUFFERS, got, 512);
 	ck_assert_mem_eq(got, want, 512);

@@ -27,13 +27,13 @@
 /* RAM of every harness: rings in the first part, buffers behind them. */
 #define RAM_BASE  UINT64_C(0x100000)
 #define RAM_SIZE  UINT64_C(0x100000)
-#define RAM_END	  (RAM_BASE + RAM_SIZE)
+#define RAM_END   (RAM_BASE + RAM_SIZE)
 #define RING_AREA UINT64_C(0x8000)
-#define BUFFERS	  (RAM_BASE + RING_AREA)
+#define BUFFERS   (RAM_BASE + RING_AREA)
 /* A read-only region far from RAM, and an address where nothing is. */
 #define ROM_BASE UINT64_C(0x80000000)
 #define ROM_SIZE UINT64_C(0x4000)
-#define HOLE	 UINT64_C(0x40000000)
+#define HOLE     UINT64_C(0x40000000)
 
 /* How RAM is cut: the sizes of adjacent regions from RAM_BASE on; their sum is RAM_SIZE. */
 struct cutting {
@@ -56,7 +56,7 @@ struct driver_queue {
 	gm_addr desc, avail, used;
 	uint16_t next_desc; /* descriptors are taken in a ring */
 	uint16_t avail_idx;
-	uint16_t used_idx;  /* next used entry to take */
+	uint16_t used_idx; /* next used entry to take */
 };
 
 struct test_irq {

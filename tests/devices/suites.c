@@ -3,8 +3,6 @@
 #include "tests/devices/suites.h"
 
 suite_fn *const test_suites[] = {
-	virtqueue_suite,
-	mmio_suite,
-	blk_suite,
-	NULL,
+	virtqueue_suite, mmio_suite,    blk_suite,    hostile_suite,
+	rng_suite,       options_suite, report_suite, NULL,
 };

@@ -104,9 +104,15 @@ START_TEST(sector_ranges)
 		uint64_t sector;
 		uint32_t len;
 	} bad[] = {
-		{SECTORS, 512},		{SECTORS - 1, 1024},	     {UINT64_MAX, 512},
-		{UINT64_MAX / 512, 512}, {(UINT64_MAX / 512) + 1, 512}, {UINT64_C(1) << 55, 512},
-		{0, 511},		{0, 513},		     {0, 1},
+		{SECTORS, 512},
+		{SECTORS - 1, 1024},
+		{UINT64_MAX, 512},
+		{UINT64_MAX / 512, 512},
+		{(UINT64_MAX / 512) + 1, 512},
+		{UINT64_C(1) << 55, 512},
+		{0, 511},
+		{0, 513},
+		{0, 1},
 		{1, 1023},
 	};
 	static const uint32_t types[] = {VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT};
@@ -133,8 +139,9 @@ END_TEST
 
 START_TEST(flush_and_unsupported_types)
 {
-	static const uint32_t unknown[] = {2, 3, 5, 7, 9, 10, VIRTIO_BLK_T_DISCARD,
-					   VIRTIO_BLK_T_WRITE_ZEROES, 0x80000000, UINT32_MAX};
+	static const uint32_t unknown[] = {
+		2,          3,         5, 7, 9, 10, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+		0x80000000, UINT32_MAX};
 	uint32_t len;
 
 	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_FLUSH, 0, 0, 0, &len), VIRTIO_BLK_S_OK);
@@ -152,18 +159,15 @@ START_TEST(get_id)
 	uint32_t len;
 
 	mem_fill(h, BUFFERS, 0xcc, 24);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 20, &len),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 20, &len), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(len, 21);
 	mem_read(h, BUFFERS, id, 24);
 	/* 19 characters and one NUL of padding; nothing behind. */
 	ck_assert_mem_eq(id, "serial-0123456789ab\0\xcc\xcc\xcc\xcc", 24);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 6, &len),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 6, &len), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(len, 7);
 	/* A larger buffer: the status byte is behind a gap, so it is not counted. */
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 24, &len),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_GET_ID, 0, BUFFERS, 24, &len), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(len, 20);
 }
 END_TEST
@@ -220,8 +224,7 @@ START_TEST(a_queue_full_in_one_batch)
 	driver_start(h, 0);
 	for (unsigned int i = 0; i < 64; i++) {
 		gm_addr at = BUFFERS + i * 1024;
-		struct buffer chain[] = {
-			{at, 16, false}, {at + 64, 512, true}, {at + 600, 1, true}};
+		struct buffer chain[] = {{at, 16, false}, {at + 64, 512, true}, {at + 600, 1, true}};
 
 		blk_put_header(h, at, VIRTIO_BLK_T_IN, i);
 		mem_fill(h, at + 600, 0xee, 1);
@@ -251,8 +254,7 @@ START_TEST(read_only_disk)
 	ck_assert(virtio_has_feature(ro.dev, VIRTIO_BLK_F_RO));
 	ck_assert_uint_eq(blk_request(&ro, VIRTIO_BLK_T_OUT, 0, BUFFERS, 512, &len),
 			  VIRTIO_BLK_S_IOERR);
-	ck_assert_uint_eq(blk_request(&ro, VIRTIO_BLK_T_IN, 3, BUFFERS, 512, &len),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(&ro, VIRTIO_BLK_T_IN, 3, BUFFERS, 512, &len), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(blk_request(&ro, VIRTIO_BLK_T_FLUSH, 0, 0, 0, &len), VIRTIO_BLK_S_OK);
 	harness_free(&ro);
 	cutting_free(&whole);

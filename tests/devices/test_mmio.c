@@ -10,8 +10,8 @@
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
 
-#define ACK	    VIRTIO_CONFIG_S_ACKNOWLEDGE
-#define DRIVER	    VIRTIO_CONFIG_S_DRIVER
+#define ACK         VIRTIO_CONFIG_S_ACKNOWLEDGE
+#define DRIVER      VIRTIO_CONFIG_S_DRIVER
 #define FEATURES_OK VIRTIO_CONFIG_S_FEATURES_OK
 #define DRIVER_OK   VIRTIO_CONFIG_S_DRIVER_OK
 
@@ -64,9 +64,9 @@ END_TEST
 START_TEST(other_registers_read_as_zero)
 {
 	static const uint64_t readable[] = {
-		VIRTIO_MMIO_MAGIC_VALUE,   VIRTIO_MMIO_VERSION,	     VIRTIO_MMIO_DEVICE_ID,
-		VIRTIO_MMIO_VENDOR_ID,	   VIRTIO_MMIO_STATUS,	     VIRTIO_MMIO_DEVICE_FEATURES,
-		VIRTIO_MMIO_QUEUE_NUM_MAX, VIRTIO_MMIO_SHM_LEN_LOW,  VIRTIO_MMIO_SHM_LEN_HIGH,
+		VIRTIO_MMIO_MAGIC_VALUE,   VIRTIO_MMIO_VERSION,       VIRTIO_MMIO_DEVICE_ID,
+		VIRTIO_MMIO_VENDOR_ID,     VIRTIO_MMIO_STATUS,        VIRTIO_MMIO_DEVICE_FEATURES,
+		VIRTIO_MMIO_QUEUE_NUM_MAX, VIRTIO_MMIO_SHM_LEN_LOW,   VIRTIO_MMIO_SHM_LEN_HIGH,
 		VIRTIO_MMIO_SHM_BASE_LOW,  VIRTIO_MMIO_SHM_BASE_HIGH,
 	};
 
@@ -83,8 +83,7 @@ START_TEST(other_registers_read_as_zero)
 			reg_write(h, reg, 0x5a5a5a5a);
 	}
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_STATUS), 0xf);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 0, BUFFERS, 512, NULL),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 0, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
 }
 END_TEST
 
@@ -270,8 +269,7 @@ START_TEST(queue_registers_are_frozen_while_ready)
 		reg_write(h, reg, 0x12345678);
 	reg_write(h, VIRTIO_MMIO_QUEUE_NUM, 1);
 	reg_write(h, VIRTIO_MMIO_QUEUE_READY, 1);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 1, BUFFERS, 512, NULL),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 1, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
 }
 END_TEST
 
@@ -320,8 +318,7 @@ START_TEST(notify_of_absent_queues_and_too_early)
 	reg_write(h, VIRTIO_MMIO_QUEUE_NOTIFY, 0x10000);
 	reg_write(h, VIRTIO_MMIO_QUEUE_NOTIFY, UINT32_MAX);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_STATUS), 0xf);
-	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 0, BUFFERS, 512, NULL),
-			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 0, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
 }
 END_TEST
 

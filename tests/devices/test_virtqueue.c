@@ -172,8 +172,7 @@ START_TEST(indirect_table_alone_and_behind_direct_descriptors)
 	desc(&ring, RING_TABLE, 3, 0x8100, 2, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
 	desc(&ring, RING_TABLE, 1, 0x8200, 4, VRING_DESC_F_WRITE, 0);
 	/* The write flag of the indirect descriptor itself is to be ignored (2.7.5.3.2). */
-	desc(&ring, RING_DESC, 0, RING_TABLE, 4 * 16,
-	     VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0);
+	desc(&ring, RING_DESC, 0, RING_TABLE, 4 * 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0);
 	offer(&ring, 0, 0);
 	ck_assert_int_eq(virtq_pop(&ring.vq, ring.memory, &chain), 1);
 	ck_assert_uint_eq(chain.readable_len, 1);
@@ -432,7 +431,6 @@ START_TEST(counts_buffers_and_those_a_boundary_cuts)
 	ring_free(&ring);
 }
 END_TEST
-
 
 Suite *virtqueue_suite(void)
 {

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The table of device types, and what each says to arguments that are wrong. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/devices/harness.h"
+#include "tests/devices/suites.h"
+
+static char dir[] = "/tmp/test-devices-XXXXXX";
+static struct loop *loop;
+
+static void set_up(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	loop = loop_new();
+}
+
+static void tear_down(void)
+{
+	loop_free(loop);
+	unlink("image");
+	unlink("pipe");
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static void make_image(off_t size)
+{
+	int fd = open("image", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+/* The option must fail with @status and exactly @text. */
+static void refused(const char *type, const char *args, enum report_status status, const char *text)
+{
+	struct virtio_device *dev = NULL;
+	struct report report = {0};
+
+	ck_assert_int_eq(type_named(type)->create("--opt", args, loop, &dev, &report), -1);
+	ck_assert_str_eq(report.text, text);
+	ck_assert_int_eq(report.status, status);
+	ck_assert_ptr_null(dev);
+}
+
+static struct virtio_device *accepted(const char *type, const char *args)
+{
+	struct virtio_device *dev = NULL;
+	struct report report = {0};
+
+	ck_assert_msg(type_named(type)->create("--opt", args, loop, &dev, &report) == 0, "%s",
+		      report.text);
+	return dev;
+}
+
+START_TEST(every_type_is_complete_and_named_once)
+{
+	for (const struct device_type *const *type = device_types; *type; type++) {
+		ck_assert_ptr_nonnull((*type)->name);
+		ck_assert_ptr_nonnull((*type)->help);
+		ck_assert_ptr_nonnull((*type)->create);
+		ck_assert_ptr_eq(type_named((*type)->name), *type);
+	}
+}
+END_TEST
+
+START_TEST(disk_words)
+{
+	make_image(1024);
+	refused("disk", "", REPORT_USER, "--opt: the path of the image is missing");
+	refused("disk", ",ro", REPORT_USER, "--opt: the path of the image is missing");
+	refused("disk", "image,rw", REPORT_USER,
+		"--opt: 'rw': unknown word, known are ro and id=TEXT");
+	refused("disk", "image,", REPORT_USER, "--opt: '': unknown word, known are ro and id=TEXT");
+	refused("disk", "image,id=", REPORT_USER, "--opt: id '' has 0 bytes, 1 to 20 are possible");
+	refused("disk", "image,id=123456789012345678901", REPORT_USER,
+		"--opt: id '123456789012345678901' has 21 bytes, 1 to 20 are possible");
+	virtio_device_free(accepted("disk", "image,id=12345678901234567890,ro"));
+}
+END_TEST
+
+START_TEST(disk_that_is_no_image)
+{
+	refused("disk", "image", REPORT_USER,
+		"--opt: cannot open 'image': No such file or directory");
+	refused("disk", "/", REPORT_USER,
+		"--opt: '/' is a directory; a disk image is a regular file or a block device");
+	refused("disk", "/,ro", REPORT_USER,
+		"--opt: '/' is a directory; a disk image is a regular file or a block device");
+	refused("disk", "/dev/null", REPORT_USER,
+		"--opt: '/dev/null' is a character device; a disk image is a regular file or a "
+		"block device");
+	ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+	refused("disk", "pipe,ro", REPORT_USER,
+		"--opt: 'pipe' is a pipe; a disk image is a regular file or a block device");
+	refused("disk", "/etc/passwd/image", REPORT_USER,
+		"--opt: cannot open '/etc/passwd/image': Not a directory");
+}
+END_TEST
+
+START_TEST(disk_of_a_wrong_size)
+{
+	make_image(0);
+	refused("disk", "image", REPORT_USER,
+		"--opt: 'image' is empty; a disk has at least one sector of 512 bytes");
+	make_image(1000);
+	refused("disk", "image", REPORT_USER,
+		"--opt: 'image' has 1000 bytes, which is not a multiple of 512");
+	make_image(512);
+	virtio_device_free(accepted("disk", "image"));
+}
+END_TEST
+
+START_TEST(disk_without_permission)
+{
+	make_image(512);
+	ck_assert_int_eq(chmod("image", 0444), 0);
+	if (geteuid() == 0) {
+		/* Root is refused nothing, so be nobody: the directory must let that one in. */
+		ck_assert_int_eq(chmod(dir, 0755), 0);
+		if (seteuid(65534))
+			TEST_SKIP("cannot become another user");
+	}
+	refused("disk", "image", REPORT_USER,
+		"--opt: cannot open 'image': Permission denied; ',ro' opens it for reading only");
+	virtio_device_free(accepted("disk", "image,ro"));
+	if (getuid() == 0)
+		ck_assert_int_eq(seteuid(0), 0);
+}
+END_TEST
+
+START_TEST(disk_that_is_in_use)
+{
+	struct virtio_device *one, *two;
+
+	make_image(512);
+	one = accepted("disk", "image");
+	refused("disk", "image", REPORT_HOST, "--opt: 'image' is in use by another disk or process");
+	refused("disk", "image,ro", REPORT_HOST,
+		"--opt: 'image' is in use by another disk or process that writes to it");
+	virtio_device_free(one);
+	one = accepted("disk", "image,ro");
+	two = accepted("disk", "image,ro");
+	refused("disk", "image", REPORT_HOST, "--opt: 'image' is in use by another disk or process");
+	virtio_device_free(one);
+	virtio_device_free(two);
+}
+END_TEST
+
+START_TEST(rng_takes_no_argument)
+{
+	refused("rng", "/dev/random", REPORT_USER,
+		"--opt: '/dev/random': the option takes no argument");
+	virtio_device_free(accepted("rng", NULL));
+	virtio_device_free(accepted("rng", ""));
+}
+END_TEST
+
+Suite *options_suite(void)
+{
+	Suite *suite = suite_create("options");
+	TCase *tc = tcase_create("options");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, every_type_is_complete_and_named_once);
+	tcase_add_test(tc, disk_words);
+	tcase_add_test(tc, disk_that_is_no_image);
+	tcase_add_test(tc, disk_of_a_wrong_size);
+	tcase_add_test(tc, disk_without_permission);
+	tcase_add_test(tc, disk_that_is_in_use);
+	tcase_add_test(tc, rng_takes_no_argument);
+	suite_add_tcase(suite, tc);
+	return suite;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* One line, whatever goes into it, and not too many of them. */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/report.h"
+#include "tests/devices/suites.h"
+
+START_TEST(report_is_one_line)
+{
+	struct report report;
+
+	ck_assert_int_eq(report_fail(&report, REPORT_USER, "--disk: '%s': %s", "a\nb\033[2J", "no"),
+			 -1);
+	ck_assert_int_eq(report.status, REPORT_USER);
+	ck_assert_str_eq(report.text, "--disk: 'a?b?[2J': no");
+}
+END_TEST
+
+START_TEST(report_is_cut_where_it_does_not_fit)
+{
+	struct report report;
+	char longer[2000];
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	report_fail(&report, REPORT_HOST, "%s", longer);
+	ck_assert_int_eq(report.status, REPORT_HOST);
+	ck_assert_uint_eq(strlen(report.text), sizeof(report.text) - 1);
+}
+END_TEST
+
+/* What @lines calls of device_log() leave on standard error. */
+static ssize_t logged(struct log_limit *limit, unsigned int lines, char *buf, size_t size)
+{
+	int saved = dup(STDERR_FILENO), pipes[2];
+	ssize_t len;
+
+	ck_assert_int_eq(pipe2(pipes, O_NONBLOCK), 0);
+	ck_assert_int_ge(dup2(pipes[1], STDERR_FILENO), 0);
+	for (unsigned int i = 0; i < lines; i++)
+		device_log(limit, "disk a\tb", "line %u\nof many", i);
+	dup2(saved, STDERR_FILENO);
+	len = read(pipes[0], buf, size - 1);
+	close(saved);
+	close(pipes[0]);
+	close(pipes[1]);
+	buf[len > 0 ? len : 0] = '\0';
+	return len;
+}
+
+START_TEST(log_has_a_form)
+{
+	struct log_limit limit = {0};
+	char buf[512];
+
+	logged(&limit, 1, buf, sizeof(buf));
+	ck_assert_str_eq(buf, "vmm: disk a?b: line 0?of many\n");
+}
+END_TEST
+
+START_TEST(log_has_a_limit_and_says_what_it_dropped)
+{
+	struct log_limit limit = {0};
+	char buf[4096];
+	unsigned int lines = 0;
+
+	logged(&limit, 1000, buf, sizeof(buf));
+	for (char *p = buf; (p = strchr(p, '\n')); p++)
+		lines++;
+	/* Five a second; the test may run over the end of one. */
+	ck_assert_uint_ge(lines, 5);
+	ck_assert_uint_le(lines, 10);
+	limit.window--;
+	logged(&limit, 1, buf, sizeof(buf));
+	ck_assert_ptr_nonnull(strstr(buf, "line 0"));
+	ck_assert_ptr_nonnull(strstr(buf, " lines dropped)\n"));
+}
+END_TEST
+
+Suite *report_suite(void)
+{
+	Suite *suite = suite_create("report");
+	TCase *tc = tcase_create("report");
+
+	tcase_add_test(tc, report_is_one_line);
+	tcase_add_test(tc, report_is_cut_where_it_does_not_fit);
+	tcase_add_test(tc, log_has_a_form);
+	tcase_add_test(tc, log_has_a_limit_and_says_what_it_dropped);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
