@@ -11,9 +11,28 @@
 #include <urcu/urcu-bp.h>
 
 struct gm_cell {
-	struct gm_memory *memory; /* readers: rcu_dereference; writer: under the lock */
-	pthread_mutex_t lock;	  /* writers only */
+	struct gm_memory *memory; /* readers: atomic, in a section; writers: atomic exchange */
+	pthread_mutex_t lock;     /* gm_cell_lock() */
 };
+
+/*
+ * ThreadSanitizer cannot see that a grace period orders what readers did before what the writer
+ * does next; it is told.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#define tsan_reader_done(cell)  __tsan_release((void *)(cell))
+#define tsan_readers_gone(cell) __tsan_acquire(cell)
+#else
+#define tsan_reader_done(cell)  ((void)(cell))
+#define tsan_readers_gone(cell) ((void)(cell))
+#endif
 
 int gm_cell_new(struct gm_memory *memory, struct gm_cell **out)
 {
@@ -39,12 +58,12 @@ void gm_cell_free(struct gm_cell *cell)
 const struct gm_memory *gm_cell_enter(const struct gm_cell *cell)
 {
 	urcu_bp_read_lock();
-	return rcu_dereference(cell->memory);
+	return __atomic_load_n(&cell->memory, __ATOMIC_ACQUIRE);
 }
 
 void gm_cell_leave(const struct gm_cell *cell)
 {
-	(void)cell;
+	tsan_reader_done(cell);
 	urcu_bp_read_unlock();
 }
 
@@ -54,16 +73,19 @@ struct gm_memory *gm_cell_snapshot(const struct gm_cell *cell)
 
 	/* Inside the section the cell's own reference cannot go: the count is at least one. */
 	urcu_bp_read_lock();
-	memory = gm_memory_get(rcu_dereference(cell->memory));
+	memory = gm_memory_get(__atomic_load_n(&cell->memory, __ATOMIC_ACQUIRE));
+	tsan_reader_done(cell);
 	urcu_bp_read_unlock();
 	return memory;
 }
 
 void gm_cell_replace(struct gm_cell *cell, struct gm_memory *memory)
 {
-	struct gm_memory *old = rcu_xchg_pointer(&cell->memory, gm_memory_get(memory));
+	struct gm_memory *old =
+		__atomic_exchange_n(&cell->memory, gm_memory_get(memory), __ATOMIC_ACQ_REL);
 
 	urcu_bp_synchronize_rcu();
+	tsan_readers_gone(cell);
 	gm_memory_put(old);
 }
 

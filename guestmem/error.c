@@ -33,6 +33,8 @@ static const struct {
 	[-GM_ERR_INVALID_ARGUMENT] = {"invalid_argument", "invalid argument"},
 	[-GM_ERR_READ_ONLY] = {"read_only", "the region is read-only"},
 	[-GM_ERR_FAULT] = {"fault", "the file behind the region no longer has the page"},
+	[-GM_ERR_NOT_SHAREABLE] = {"not_shareable", "the region has no file to share"},
+	[-GM_ERR_PROTOCOL] = {"protocol", "what was received is not a memory"},
 };
 
 _Static_assert(sizeof(errors) / sizeof(errors[0]) == 1 - GM_ERR_LAST, "a row for every error");

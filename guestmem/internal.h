@@ -16,6 +16,7 @@ struct gm_region {
 	unsigned int flags; /* enum gm_region_flags */
 	int fd;		    /* owned, or -1 */
 	uint64_t file_offset;
+	size_t page; /* of the mapping: larger than the host's with hugetlbfs */
 	void *map; /* the whole mapping, guard pages included, or NULL (foreign) */
 	size_t map_len;
 };
@@ -26,6 +27,11 @@ struct gm_region {
  */
 int gm_fault_copy_in(const struct gm_slice *slice, size_t offset, const void *buf, size_t len);
 int gm_fault_copy_out(const struct gm_slice *slice, size_t offset, void *buf, size_t len);
+
+/* The same with another way to copy, where [low, low + len) holds all that may fault. */
+typedef void gm_copy_fn(void *to, const void *from, size_t count, size_t size);
+int gm_fault_copy(gm_copy_fn *copy, void *to, const void *from, size_t count, size_t size,
+		  const void *low, size_t len);
 
 /* A single access of 1, 2, 4, 8 aligned bytes with a memory order, guarded in the same way. */
 int gm_fault_load(const void *host, void *value, size_t size, int order, bool may_fault);

@@ -208,6 +208,16 @@ static int next_translation(struct gm_iter *it)
 	return 0;
 }
 
+int gm_iommu_empty(const struct gm_memory *memory, gm_addr iova, enum gm_access access)
+{
+	struct gm_iommu *iommu = memory->iommu->iommu;
+	struct gm_range run;
+
+	if (!gm_memory_iommu_enabled(memory) || !iommu->ops->translate(iommu, iova, 0, access, &run))
+		return 0;
+	return GM_ERR_IOMMU;
+}
+
 int gm_iommu_step(struct gm_iter *it, struct gm_slice *slice)
 {
 	const struct gm_iommu_view *view = it->memory->iommu;

@@ -5,8 +5,9 @@
  * A *translated* memory is a struct gm_memory like any other, and every function that takes a guest
  * address works on it; the addresses are I/O virtual addresses then (IOVAs). Each access is
  * translated with the permission it needs. The whole range is checked first: if any byte of it does
- * not translate, the access fails with GM_ERR_IOMMU and nothing is moved. It has no regions of its
- * own (gm_memory_count() is 0, inserting and removing is GM_ERR_INVALID_ARGUMENT).
+ * not translate, the access fails with GM_ERR_IOMMU and nothing is moved; an access of no bytes can
+ * fail so too, inside a mapping that does not allow it, as in the original. It has no regions of
+ * its own (gm_memory_count() is 0, inserting and removing is GM_ERR_INVALID_ARGUMENT).
  *
  * Where translations come from is an interface, struct gm_iommu. A device model can bring its own,
  * which asks a table in guest memory or a process at the other end of a socket; struct gm_iotlb is
@@ -34,10 +35,11 @@ struct gm_iommu;
 /* What an IOMMU can do. Called from any thread, by several at once. */
 struct gm_iommu_ops {
 	/*
-	 * Translate the start of [iova, iova + len), which is not empty and does not wrap, for
-	 * @access: *@run receives the guest physical address of @iova and how many bytes from there
-	 * on belong to the same translation (1 to len). 0, or GM_ERR_IOMMU if there is none or it
-	 * does not allow the access. Seed: Iommu::translate.
+	 * Translate the start of [iova, iova + len), which does not wrap, for @access: *@run
+	 * receives the guest physical address of @iova and how many bytes from there on belong to
+	 * the same translation (1 to len). 0, or GM_ERR_IOMMU if there is none or it does not allow
+	 * the access. Length 0 asks whether an access of no bytes is refused; @run is then not
+	 * looked at. Seed: Iommu::translate.
 	 */
 	int (*translate)(struct gm_iommu *iommu, gm_addr iova, uint64_t len, enum gm_access access,
 			 struct gm_range *run);
@@ -90,7 +92,7 @@ bool gm_memory_iommu_enabled(const struct gm_memory *memory);
  */
 const struct gm_memory *gm_physical_memory(const struct gm_memory *memory);
 
-/* What a translated memory was made of, borrowed; NULL for a plain one. Seed: get_backend, iommu. */
+/* What a translated memory is made of, borrowed; NULL for a plain one. Seed: get_backend, iommu. */
 struct gm_memory *gm_memory_backend(const struct gm_memory *memory);
 struct gm_iommu *gm_memory_iommu(const struct gm_memory *memory);
 

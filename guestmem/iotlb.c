@@ -65,14 +65,27 @@ static enum gm_iotlb_finding stretch(const struct gm_iotlb *iotlb, size_t at, gm
 	return (access & ~mapping->access) == 0 ? GM_IOTLB_MAPPED : GM_IOTLB_DENIED;
 }
 
+/*
+ * A range of no bytes overlaps a mapping it is strictly inside of, and no other. It is refused if
+ * that mapping refuses the access; it is never a miss.
+ */
+static bool refuses_empty(const struct gm_iotlb *iotlb, size_t at, gm_addr iova, enum gm_access access)
+{
+	return at < iotlb->count && iotlb->mappings[at].start < iova &&
+	       (access & ~iotlb->mappings[at].access);
+}
+
 static int translate(struct gm_iommu *iommu, gm_addr iova, uint64_t len, enum gm_access access,
 		     struct gm_range *run)
 {
 	struct gm_iotlb *iotlb = to_iotlb(iommu);
-	enum gm_iotlb_finding finding;
+	enum gm_iotlb_finding finding = GM_IOTLB_MAPPED;
+	size_t at;
 
 	pthread_rwlock_rdlock(&iotlb->lock);
-	finding = stretch(iotlb, find(iotlb, iova), iova, iova + len, access, run);
+	at = find(iotlb, iova);
+	if (len || refuses_empty(iotlb, at, iova, access))
+		finding = stretch(iotlb, at, iova, iova + len, access, run);
 	pthread_rwlock_unlock(&iotlb->lock);
 	return finding == GM_IOTLB_MAPPED ? 0 : GM_ERR_IOMMU;
 }
@@ -238,12 +251,19 @@ int gm_iotlb_lookup(struct gm_iotlb *iotlb, gm_addr iova, uint64_t len, enum gm_
 {
 	struct gm_range run;
 	gm_addr end;
+	size_t at;
 	int err = 0;
 
 	if (__builtin_add_overflow(iova, len, &end))
 		return GM_ERR_ADDRESS_OVERFLOW;
 	pthread_rwlock_rdlock(&iotlb->lock);
-	for (size_t at = find(iotlb, iova); iova < end; iova += run.len) {
+	at = find(iotlb, iova);
+	if (!len && refuses_empty(iotlb, at, iova, access)) {
+		if (visit)
+			visit(arg, GM_IOTLB_DENIED, iova, 0, iova + iotlb->mappings[at].delta);
+		err = GM_ERR_IOMMU;
+	}
+	for (; iova < end; iova += run.len) {
 		enum gm_iotlb_finding finding = stretch(iotlb, at, iova, end, access, &run);
 
 		if (visit)

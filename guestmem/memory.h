@@ -6,8 +6,8 @@
  * The answer comes from a table of equal buckets over the address span, each naming the first
  * region that can hold an address of the bucket. Buckets are as small as the regions are aligned
  * where that is affordable, and then the first candidate is the only one: a look-up costs the same
- * for four regions and for four thousand. From there the iterator walks: the neighbour of a region is the next entry
- * of the table, not a new search.
+ * for four regions and for four thousand. From there the iterator walks: the neighbour of a region
+ * is the next entry of the table, not a new search.
  *
  * The structures are public for the inline functions' sake; their fields are private to guestmem/.
  */
@@ -82,9 +82,9 @@ int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region,
 		     struct gm_memory **out);
 
 /*
- * A new memory without the region that has exactly this start and size, else
- * GM_ERR_INVALID_REGION (GM_ERR_INVALID_ARGUMENT behind an IOMMU). If @removed is not NULL it receives a reference to that region. The
- * memory that remains may be empty. Seed: remove_region.
+ * A new memory without the region that has exactly this start and size, else GM_ERR_INVALID_REGION
+ * (GM_ERR_INVALID_ARGUMENT behind an IOMMU). If @removed is not NULL it receives a reference to
+ * that region. The memory that remains may be empty. Seed: remove_region.
  */
 int gm_memory_remove(const struct gm_memory *memory, gm_addr start, uint64_t size,
 		     struct gm_memory **out, struct gm_region **removed);
@@ -268,6 +268,9 @@ struct gm_iter_step {
 	struct gm_slice slice;
 };
 
+/* Whether an IOMMU refuses an access of no bytes: 0 or GM_ERR_IOMMU. Private. */
+int gm_iommu_empty(const struct gm_memory *memory, gm_addr iova, enum gm_access access);
+
 /* The step where the entry at hand does not hold the address, or may not be written. Private. */
 struct gm_iter_step gm_iter_refill(struct gm_iter it);
 
@@ -287,6 +290,8 @@ static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memo
 		it->left = 0;
 		it->more = len;
 		it->iova = addr;
+		if (len == 0)
+			it->error = gm_iommu_empty(memory, addr, access);
 	}
 }
 

@@ -4,17 +4,23 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "guestmem/internal.h"
 
 #define HUGE_PAGE (2ULL << 20)
+#define HUGE_2MB  (21U << MAP_HUGE_SHIFT) /* its size, as mmap and memfd_create want it */
+
+/* NUMA nodes that fit in the mask given to mbind(2). */
+#define NUMA_NODES 64
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_READ  22
@@ -34,7 +40,9 @@ static int check_config(const struct gm_region_config *config)
 
 	if (config->size == 0)
 		return GM_ERR_ZERO_SIZE;
-	if (config->backing > GM_BACKING_FOREIGN)
+	if (config->backing > GM_BACKING_FOREIGN || (config->flags & ~GM_REGION_FLAGS))
+		return GM_ERR_INVALID_ARGUMENT;
+	if (config->numa_node < 0 || config->numa_node > NUMA_NODES)
 		return GM_ERR_INVALID_ARGUMENT;
 	if (config->dirty_page & (config->dirty_page - 1))
 		return GM_ERR_INVALID_ARGUMENT;
@@ -59,11 +67,14 @@ static int check_config(const struct gm_region_config *config)
 /* A descriptor of the region's own for its file, large enough, in region->fd. */
 static int open_backing(struct gm_region *region, const struct gm_region_config *config)
 {
-	uint64_t end;
+	struct statfs fs;
 	struct stat st;
+	uint64_t end;
+	int seals;
 
+	region->page = config->flags & GM_REGION_HUGETLB ? HUGE_PAGE : page_size();
 	if (config->backing == GM_BACKING_MEMFD) {
-		unsigned int huge = config->flags & GM_REGION_HUGETLB ? MFD_HUGETLB : 0;
+		unsigned int huge = config->flags & GM_REGION_HUGETLB ? MFD_HUGETLB | HUGE_2MB : 0;
 
 		region->fd = memfd_create("guestmem", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
 		if (region->fd < 0 || ftruncate(region->fd, (off_t)config->size))
@@ -73,27 +84,32 @@ static int open_backing(struct gm_region *region, const struct gm_region_config 
 			return GM_ERR_IO;
 	} else if (config->backing == GM_BACKING_FILE) {
 		region->fd = fcntl(config->fd, F_DUPFD_CLOEXEC, 0);
-		if (region->fd < 0 || fstat(region->fd, &st))
+		if (region->fd < 0 || fstat(region->fd, &st) || fstatfs(region->fd, &fs))
 			return GM_ERR_IO;
+		if (fs.f_type == HUGETLBFS_MAGIC)
+			region->page = (size_t)fs.f_bsize;
 		region->file_offset = config->file_offset;
 		if (__builtin_add_overflow(config->file_offset, config->size, &end) ||
 		    (S_ISREG(st.st_mode) && end > (uint64_t)st.st_size))
 			return GM_ERR_FILE_TOO_SMALL;
+		/* A seal is for ever: such a file cannot lose pages. */
+		seals = fcntl(region->fd, F_GET_SEALS);
+		if (seals < 0 || !(seals & F_SEAL_SHRINK))
+			region->entry.flags |= GM_SLICE_MAY_FAULT;
 	}
 	return 0;
 }
 
 /* Advice and policy: what the host cannot do here is not an error. */
-static void advise(const struct gm_region *region, const struct gm_region_config *config,
-		   size_t len)
+static void advise(const struct gm_region *region, const struct gm_region_config *config, size_t len)
 {
 	void *host = region->entry.host;
 
-	if (!(config->flags & (GM_REGION_NO_THP | GM_REGION_HUGETLB)) && len >= HUGE_PAGE)
+	if (!(config->flags & GM_REGION_NO_THP) && region->page < HUGE_PAGE && len >= HUGE_PAGE)
 		madvise(host, len, MADV_HUGEPAGE);
 	if (config->flags & GM_REGION_DONTDUMP)
 		madvise(host, len, MADV_DONTDUMP);
-	if (config->numa_node > 0 && config->numa_node <= 64) {
+	if (config->numa_node) {
 		unsigned long mask = 1UL << (config->numa_node - 1);
 
 		syscall(SYS_mbind, host, len, MPOL_PREFERRED, &mask, 8 * sizeof(mask) + 1, 0);
@@ -104,9 +120,8 @@ static void advise(const struct gm_region *region, const struct gm_region_config
 static int map_backing(struct gm_region *region, const struct gm_region_config *config)
 {
 	bool read_only = config->flags & GM_REGION_READ_ONLY;
-	bool huge = config->flags & GM_REGION_HUGETLB;
-	size_t page = huge ? HUGE_PAGE : page_size();
-	size_t align = config->size >= HUGE_PAGE ? HUGE_PAGE : page;
+	size_t page = region->page;
+	size_t align = config->size >= HUGE_PAGE && page < HUGE_PAGE ? HUGE_PAGE : page;
 	size_t guard = config->flags & GM_REGION_NO_GUARD ? 0 : page;
 	size_t len = (config->size + page - 1) & ~(page - 1);
 	int flags = MAP_FIXED, prot = PROT_READ | (read_only ? 0 : PROT_WRITE);
@@ -118,12 +133,12 @@ static int map_backing(struct gm_region *region, const struct gm_region_config *
 	else
 		flags |= MAP_SHARED;
 	if (region->fd < 0)
-		flags |= MAP_ANONYMOUS | (huge ? MAP_HUGETLB : 0);
+		flags |= MAP_ANONYMOUS | (page == HUGE_PAGE ? MAP_HUGETLB | HUGE_2MB : 0);
 	if (config->flags & GM_REGION_NO_RESERVE)
 		flags |= MAP_NORESERVE;
 
 	/* Reserve with room to align, then give back what the alignment left over. */
-	region->map_len = len + 2 * guard + (align - page);
+	region->map_len = len + 2 * guard + (align - page_size());
 	map = mmap(NULL, region->map_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		   -1, 0);
 	if (map == MAP_FAILED)
@@ -134,11 +149,11 @@ static int map_backing(struct gm_region *region, const struct gm_region_config *
 		munmap(map, at - guard - (uintptr_t)map);
 	region->map = (void *)(at - guard);
 	if ((uintptr_t)map + region->map_len > at + len + guard)
-		munmap((void *)(at + len + guard), (uintptr_t)map + region->map_len - at - len - guard);
+		munmap((void *)(at + len + guard),
+		       (uintptr_t)map + region->map_len - at - len - guard);
 	region->map_len = len + 2 * guard;
 
-	if (mmap((void *)at, len, prot, flags, region->fd, (off_t)region->file_offset) ==
-	    MAP_FAILED)
+	if (mmap((void *)at, len, prot, flags, region->fd, (off_t)region->file_offset) == MAP_FAILED)
 		return GM_ERR_MAP;
 	region->entry.host = (uint8_t *)at;
 	advise(region, config, len);
@@ -185,8 +200,6 @@ int gm_region_new(const struct gm_region_config *config, struct gm_region **out)
 	region->entry.region = region;
 	if (config->flags & GM_REGION_READ_ONLY)
 		region->entry.flags |= GM_SLICE_READ_ONLY;
-	if (config->backing == GM_BACKING_FILE)
-		region->entry.flags |= GM_SLICE_MAY_FAULT;
 
 	err = open_backing(region, config);
 	if (!err && config->backing == GM_BACKING_FOREIGN)
@@ -249,6 +262,11 @@ int gm_region_fd(const struct gm_region *region)
 uint64_t gm_region_file_offset(const struct gm_region *region)
 {
 	return region->file_offset;
+}
+
+bool gm_region_is_hugetlbfs(const struct gm_region *region)
+{
+	return region->page > page_size();
 }
 
 void *gm_region_host(const struct gm_region *region)

@@ -35,6 +35,8 @@ enum gm_region_flags {
 	GM_REGION_DONTDUMP = 1 << 8,  /* leave the memory out of core files */
 };
 
+#define GM_REGION_FLAGS 0x1ff /* all of them */
+
 /*
  * How to make a region. Zero-initialise it, set what matters: {.start, .size} alone is anonymous
  * memory without dirty tracking. Seed: MmapRegionBuilder.
@@ -48,7 +50,7 @@ struct gm_region_config {
 	uint64_t file_offset;	 /* FILE: a multiple of the host page size */
 	void *host;		 /* FOREIGN: at least size bytes, outlives the region */
 	uint64_t dirty_page;	 /* page size of the dirty bitmap, a power of two; 0: no tracking */
-	int numa_node;		 /* preferred NUMA node + 1; 0: no preference */
+	int numa_node;		 /* preferred NUMA node + 1, at most 64; 0: no preference */
 };
 
 struct gm_region;
@@ -75,6 +77,9 @@ unsigned int gm_region_flags(const struct gm_region *region);
 /* The file behind the region (memfd or file) and the offset of its first byte; -1 without one. */
 int gm_region_fd(const struct gm_region *region);
 uint64_t gm_region_file_offset(const struct gm_region *region);
+
+/* Whether the pages are hugetlbfs's, asked for or found behind the file. Seed: is_hugetlbfs. */
+bool gm_region_is_hugetlbfs(const struct gm_region *region);
 
 /* Where the first byte is mapped, for who must tell it to the kernel (KVM memory slots). */
 void *gm_region_host(const struct gm_region *region);

@@ -73,7 +73,11 @@ enum gm_error {
 	GM_ERR_READ_ONLY = -25,		 /* a write to a read-only region */
 	GM_ERR_FAULT = -26,		 /* the file behind the region no longer has the page */
 
-	GM_ERR_LAST = GM_ERR_FAULT,
+	/* sharing a memory with another process */
+	GM_ERR_NOT_SHAREABLE = -27,	 /* a region without a file, or with a private copy of it */
+	GM_ERR_PROTOCOL = -28,		 /* the other side sent something else than a memory */
+
+	GM_ERR_LAST = GM_ERR_PROTOCOL,
 };
 
 /* A sentence without a full stop for an error (or GM_OK); never NULL. Any thread. */
