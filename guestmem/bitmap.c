@@ -96,10 +96,32 @@ void gm_bitmap_mark_slow(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len
 	change_range(bitmap, offset, len, true);
 }
 
+void gm_bitmap_clear_range(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len)
+{
+	change_range(bitmap, offset, len, false);
+	order_writers(bitmap);
+}
+
+void gm_bitmap_set(struct gm_bitmap *bitmap, uint64_t page)
+{
+	if (page < bitmap->bits)
+		change_pages(bitmap, page, page, true);
+}
+
+void gm_bitmap_clear(struct gm_bitmap *bitmap, uint64_t page)
+{
+	if (page < bitmap->bits)
+		change_pages(bitmap, page, page, false);
+	order_writers(bitmap);
+}
+
 bool gm_bitmap_dirty_at(const struct gm_bitmap *bitmap, uint64_t offset)
 {
-	uint64_t page = offset >> bitmap->shift;
+	return gm_bitmap_is_set(bitmap, offset >> bitmap->shift);
+}
 
+bool gm_bitmap_is_set(const struct gm_bitmap *bitmap, uint64_t page)
+{
 	return page < bitmap->bits &&
 	       (__atomic_load_n(&bitmap->words[page / 64], __ATOMIC_ACQUIRE) >> (page % 64) & 1);
 }
@@ -116,4 +138,74 @@ void gm_bitmap_reset(struct gm_bitmap *bitmap)
 	for (uint64_t i = 0; i < gm_bitmap_words(bitmap); i++)
 		__atomic_store_n(&bitmap->words[i], 0, __ATOMIC_SEQ_CST);
 	order_writers(bitmap);
+}
+
+void gm_bitmap_copy(const struct gm_bitmap *bitmap, uint64_t *words)
+{
+	for (uint64_t i = 0; i < gm_bitmap_words(bitmap); i++)
+		words[i] = __atomic_load_n(&bitmap->words[i], __ATOMIC_ACQUIRE);
+}
+
+int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes)
+{
+	struct gm_bitmap larger = *bitmap;
+	uint64_t words, *grown;
+
+	if (__builtin_add_overflow(bitmap->bytes, bytes, &larger.bytes))
+		return GM_ERR_OVERFLOW;
+	larger.bits = larger.bytes ? ((larger.bytes - 1) >> larger.shift) + 1 : 0;
+	words = gm_bitmap_words(&larger);
+	if (words > bitmap->alloc_words) {
+		grown = reallocarray(bitmap->words, words, sizeof(*grown));
+		if (!grown)
+			return GM_ERR_NO_MEMORY;
+		memset(grown + bitmap->alloc_words, 0,
+		       (words - bitmap->alloc_words) * sizeof(*grown));
+		larger.words = grown;
+		larger.alloc_words = words;
+	}
+	*bitmap = larger;
+	return 0;
+}
+
+/* Pages [*first, end) of a log are its first run of set bits from *first on; false if none. */
+static bool next_run(const uint64_t *words, uint64_t pages, uint64_t *first, uint64_t *end)
+{
+	uint64_t i = *first;
+
+	while (i < pages && !(words[i / 64] >> (i % 64) & 1)) {
+		uint64_t rest = words[i / 64] >> (i % 64);
+
+		i = rest ? i + (uint64_t)__builtin_ctzll(rest) : (i / 64 + 1) * 64;
+	}
+	if (i >= pages)
+		return false;
+	*first = i;
+	while (i < pages && (words[i / 64] >> (i % 64) & 1)) {
+		uint64_t clear = ~(words[i / 64] >> (i % 64));
+		uint64_t ones = clear ? (uint64_t)__builtin_ctzll(clear) : 64;
+
+		i += ones < 64 - i % 64 ? ones : 64 - i % 64;
+	}
+	*end = i < pages ? i : pages;
+	return true;
+}
+
+int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pages,
+		    uint64_t page_size, uint64_t offset)
+{
+	uint64_t first = 0, end, start, len;
+
+	if (page_size == 0 || (page_size & (page_size - 1)))
+		return GM_ERR_INVALID_ARGUMENT;
+	for (; next_run(words, pages, &first, &end); first = end) {
+		/* A start that wraps is past the end, a length that wraps reaches beyond it. */
+		if (__builtin_mul_overflow(first, page_size, &start) ||
+		    __builtin_add_overflow(start, offset, &start))
+			break;
+		if (__builtin_mul_overflow(end - first, page_size, &len))
+			len = UINT64_MAX;
+		change_range(bitmap, start, len, true);
+	}
+	return 0;
 }

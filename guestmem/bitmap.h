@@ -83,10 +83,88 @@ void gm_bitmap_get_and_reset(struct gm_bitmap *bitmap, uint64_t *words);
 /* Clear all bits. Seed: AtomicBitmap::reset. */
 void gm_bitmap_reset(struct gm_bitmap *bitmap);
 
+/*
+ * Clear the bits of the pages of [offset, offset + len); ends as gm_bitmap_mark() treats them.
+ * Orders writers as gm_bitmap_reset() does. Any thread. Seed: reset_addr_range.
+ */
+void gm_bitmap_clear_range(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len);
+
+/*
+ * One page by number; a page past the end is ignored, and is never dirty. gm_bitmap_clear() orders
+ * writers as gm_bitmap_reset() does. Any thread. Seed: set_bit, reset_bit, is_bit_set.
+ */
+void gm_bitmap_set(struct gm_bitmap *bitmap, uint64_t page);
+void gm_bitmap_clear(struct gm_bitmap *bitmap, uint64_t page);
+bool gm_bitmap_is_set(const struct gm_bitmap *bitmap, uint64_t page);
+
+/* Copy the bits to gm_bitmap_words() @words and leave them as they are. Seed: Clone. */
+void gm_bitmap_copy(const struct gm_bitmap *bitmap, uint64_t *words);
+
+/*
+ * Track @bytes bytes more, clean ones. No other thread may use the bitmap meanwhile. Errors, after
+ * which nothing has changed: GM_ERR_OVERFLOW (the sum is 2^64 or more), GM_ERR_NO_MEMORY. Seed:
+ * enlarge.
+ */
+int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes);
+
+/*
+ * Merge a dirty log in, as KVM_GET_DIRTY_LOG fills it for a memory slot: bit i % 64 of words[i / 64]
+ * stands for the bytes from @offset + i * @page_size on, for i below @pages. @page_size is the
+ * log's (a power of two, else GM_ERR_INVALID_ARGUMENT); it may be larger or smaller than the
+ * bitmap's: every page is marked that a dirty page of the log touches. What lies past the end is
+ * ignored. Any thread.
+ */
+int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pages,
+		    uint64_t page_size, uint64_t offset);
+
 /* The number of 64-bit words that hold the bits. */
 static inline uint64_t gm_bitmap_words(const struct gm_bitmap *bitmap)
 {
-	return (bitmap->bits + 63) / 64;
+	return bitmap->bits / 64 + (bitmap->bits % 64 != 0);
+}
+
+/* Seed: AtomicBitmap::len, byte_size. */
+static inline uint64_t gm_bitmap_pages(const struct gm_bitmap *bitmap)
+{
+	return bitmap->bits;
+}
+
+static inline uint64_t gm_bitmap_bytes(const struct gm_bitmap *bitmap)
+{
+	return bitmap->bytes;
+}
+
+/* The page size, in bytes. */
+static inline uint64_t gm_bitmap_page_size(const struct gm_bitmap *bitmap)
+{
+	return 1ULL << bitmap->shift;
+}
+
+/*
+ * A bitmap as seen from an offset, as a slice of the memory sees it: offsets are added modulo 2^64.
+ * A plain value that borrows the bitmap. Seed: Bitmap::slice_at, BitmapSlice.
+ */
+struct gm_bitmap_slice {
+	struct gm_bitmap *bitmap; /* NULL: no tracking */
+	uint64_t base;
+};
+
+static inline struct gm_bitmap_slice gm_bitmap_slice_at(struct gm_bitmap *bitmap, uint64_t base)
+{
+	struct gm_bitmap_slice slice = {bitmap, base};
+
+	return slice;
+}
+
+static inline void gm_bitmap_slice_mark(struct gm_bitmap_slice slice, uint64_t offset, uint64_t len)
+{
+	if (slice.bitmap)
+		gm_bitmap_mark(slice.bitmap, slice.base + offset, len);
+}
+
+static inline bool gm_bitmap_slice_dirty_at(struct gm_bitmap_slice slice, uint64_t offset)
+{
+	return slice.bitmap && gm_bitmap_dirty_at(slice.bitmap, slice.base + offset);
 }
 
 #ifdef __cplusplus

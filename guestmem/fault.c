@@ -92,6 +92,12 @@ int gm_fault_copy_out(const struct gm_slice *slice, size_t offset, void *buf, si
 	return GUARDED(slice->host + offset, len, gm_copy_out(buf, slice->host + offset, len));
 }
 
+int gm_fault_copy(gm_copy_fn *copy, void *to, const void *from, size_t count, size_t size,
+		  const void *low, size_t len)
+{
+	return GUARDED(low, len, copy(to, from, count, size));
+}
+
 static void load(const void *host, void *value, size_t size, int order)
 {
 	switch (size) {
