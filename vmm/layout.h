@@ -30,19 +30,28 @@ struct layout {
 	struct layout_region *regions;
 	size_t count;
 	size_t capacity;
+	uint64_t scatter; /* map in an order shuffled with this seed; 0: in order */
 };
 
 /* The default layout of @bytes of RAM: from 0 up to 3 GiB, what is left from 4 GiB. */
 int layout_add_memory(struct layout *layout, const char *text, struct report *report);
 
-/* One region, "BASE:SIZE[,ro][,file=PATH][,offset=N][,memfd][,private][,huge]..." */
+/*
+ * "BASE:SIZE[*COUNT][,WORD...]" with the words ro, file=PATH, offset=N, private, memfd, huge,
+ * populate, lock; white space does not matter. COUNT makes so many adjacent regions. A file is
+ * shared with the guest unless private (copy on write). @where is for messages.
+ */
 int layout_add_region(struct layout *layout, const char *text, const char *where,
 		      struct report *report);
 
 /* A file with one region a line, '#' comments, the same words; messages name the line. */
 int layout_add_file(struct layout *layout, const char *path, struct report *report);
 
-/* --fragment "SIZE[,seed=N]": cut every RAM region into separately mapped regions. */
+/*
+ * --fragment "SIZE[,seed=N]": cut every region but the read-only ones into regions of SIZE with
+ * mappings of their own; with a seed, of random sizes from 4K to SIZE, mapped in a random order, so
+ * that what is adjacent for the guest is scattered on the host.
+ */
 int layout_fragment(struct layout *layout, const char *text, struct report *report);
 
 /*
@@ -55,7 +64,7 @@ int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty
 
 void layout_clear(struct layout *layout);
 
-/* A number as people write it: 4096, 0x1000, 64K, 64M, 1G, 1T. False if it is not one or wraps. */
+/* A number as people write it: 4096, 0x1000, 64K, 1G+4K. False if it is not one or wraps. */
 bool parse_size(const char *text, uint64_t *value);
 
 #endif

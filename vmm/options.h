@@ -13,7 +13,7 @@
 
 struct option_device {
 	const struct device_type *type;
-	const char *args; /* "" if none was given */
+	const char *args; /* NULL if the device takes none */
 };
 
 /* Strings point into argv. */

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The command line. Each option is one row: its name, its argument in the help, its help, and the
+ * function that takes it. Devices add their own rows from device_types[].
+ */
+#include "vmm/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* While parsing: what only matters for conflicts between options. */
+struct parse {
+	struct options *options;
+	struct report *report;
+	const char *memory;   /* --memory as given */
+	const char *fragment; /* --fragment as given */
+	bool regions;	      /* --region or --layout was given */
+	bool serial;
+};
+
+struct option_row {
+	const char *name;
+	const char *args; /* NULL: takes none */
+	const char *help;
+	int (*take)(struct parse *parse, const char *value);
+};
+
+static int out_of_memory(struct report *report)
+{
+	return report_fail(report, REPORT_HOST, "out of memory");
+}
+
+static int once(struct parse *parse, const char *option, const char *before, const char *value)
+{
+	if (before)
+		return report_fail(parse->report, REPORT_USER,
+				   "%s %s: given twice, it was %s before", option, value, before);
+	return 0;
+}
+
+static int take_memory(struct parse *parse, const char *value)
+{
+	if (once(parse, "--memory", parse->memory, value))
+		return -1;
+	parse->memory = value;
+	return 0;
+}
+
+static int take_region(struct parse *parse, const char *value)
+{
+	char where[64];
+
+	parse->regions = true;
+	snprintf(where, sizeof(where), "--region %.50s", value);
+	return layout_add_region(&parse->options->layout, value, where, parse->report);
+}
+
+static int take_layout(struct parse *parse, const char *value)
+{
+	parse->regions = true;
+	return layout_add_file(&parse->options->layout, value, parse->report);
+}
+
+static int take_fragment(struct parse *parse, const char *value)
+{
+	if (once(parse, "--fragment", parse->fragment, value))
+		return -1;
+	parse->fragment = value;
+	return 0;
+}
+
+static int take_cmdline(struct parse *parse, const char *value)
+{
+	if (once(parse, "--cmdline", *parse->options->cmdline ? parse->options->cmdline : NULL,
+		 value))
+		return -1;
+	parse->options->cmdline = value;
+	return 0;
+}
+
+/* PATH[,TEXT]; the text is cut off in argv, which is ours. */
+static int take_module(struct parse *parse, const char *value)
+{
+	struct options *options = parse->options;
+	struct boot_module *modules;
+	char *comma = strchr(value, ',');
+
+	modules = realloc(options->modules, (options->module_count + 1) * sizeof(*modules));
+	if (!modules)
+		return out_of_memory(parse->report);
+	options->modules = modules;
+	if (comma)
+		*comma = '\0';
+	modules[options->module_count++] = (struct boot_module){value, comma ? comma + 1 : NULL};
+	return 0;
+}
+
+static int take_flat(struct parse *parse, const char *value)
+{
+	if (once(parse, "--flat", parse->options->flat, value))
+		return -1;
+	parse->options->flat = value;
+	return 0;
+}
+
+static int take_serial(struct parse *parse, const char *value)
+{
+	if (once(parse, "--serial", parse->serial ? parse->options->serial : NULL, value))
+		return -1;
+	parse->serial = true;
+	parse->options->serial = value;
+	return 0;
+}
+
+static int take_print_map(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->print_map = true;
+	return 0;
+}
+
+static int take_stats(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->stats = true;
+	return 0;
+}
+
+static int take_help(struct parse *parse, const char *value);
+
+static int take_version(struct parse *parse, const char *value)
+{
+	(void)parse;
+	(void)value;
+	printf("vmm %s\n", VMM_VERSION);
+	return 1;
+}
+
+static const struct option_row rows[] = {
+	{"memory", "SIZE", "RAM of the default layout (128M)", take_memory},
+	{"region", "BASE:SIZE[,WORD...]", "one region of memory; may be repeated", take_region},
+	{"layout", "FILE", "a file with one region a line", take_layout},
+	{"fragment", "SIZE[,seed=N]", "cut all RAM into mappings of SIZE, or up to it", take_fragment},
+	{"cmdline", "TEXT", "the kernel's command line", take_cmdline},
+	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module},
+	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat},
+	{"serial", "BACKEND", "COM1: stdio, null, file=PATH, pty (stdio)", take_serial},
+	{"print-map", NULL, "print the memory map first", take_print_map},
+	{"stats", NULL, "print counters at the end", take_stats},
+	{"help", NULL, "this text", take_help},
+	{"version", NULL, "the version", take_version},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static void print_row(const char *name, const char *args, const char *help)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", name, args ? " " : "", args ? args : "");
+	printf("  %-32s %s\n", left, help);
+}
+
+static int take_help(struct parse *parse, const char *value)
+{
+	(void)parse;
+	(void)value;
+	printf("usage: vmm KERNEL [options]\n"
+	       "\n"
+	       "  vmm kernel.elf --disk disk.img               boot a kernel with a disk\n"
+	       "  vmm kernel.elf --memory 1G --fragment 64K    the same RAM in 64 KiB pieces\n"
+	       "  vmm kernel.elf --region 0:64M --region 4G:64M,file=ram.bin\n"
+	       "  vmm boot.bin --flat 0x7c00                   a 16-bit binary\n"
+	       "\n"
+	       "KERNEL is an ELF file with a PVH note, or a flat binary (--flat).\n"
+	       "\n");
+	for (size_t i = 0; i < ROWS; i++)
+		print_row(rows[i].name, rows[i].args, rows[i].help);
+	for (const struct device_type *const *type = device_types; *type; type++)
+		print_row((*type)->name, (*type)->args, (*type)->help);
+	printf("\n"
+	       "WORDs of a region: ro, file=PATH, offset=N, private, memfd, huge, populate, lock.\n"
+	       "Sizes: 4096, 0x1000, 64K, 1M+4K, 3G. Ctrl-A x quits, Ctrl-A ? helps.\n"
+	       "Exit status: the guest's; 1 host error, 2 wrong input; see vmm/README.md.\n");
+	return 1;
+}
+
+/* How many edits turn @a into @b, at most: for "did you mean". */
+static unsigned int edit_distance(const char *a, const char *b)
+{
+	unsigned int row[32], n = (unsigned int)strlen(b);
+
+	if (n >= 31)
+		return 31;
+	for (unsigned int j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned int i = 1; *a; a++, i++) {
+		unsigned int diagonal = row[0];
+
+		row[0] = i;
+		for (unsigned int j = 1; j <= n; j++) {
+			unsigned int best = diagonal + (*a != b[j - 1]);
+
+			diagonal = row[j];
+			best = best < row[j] + 1 ? best : row[j] + 1;
+			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_option(const char *name, struct report *report)
+{
+	const char *nearest = NULL;
+	unsigned int best = 3;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (edit_distance(name, rows[i].name) < best) {
+			best = edit_distance(name, rows[i].name);
+			nearest = rows[i].name;
+		}
+	}
+	for (const struct device_type *const *type = device_types; *type; type++) {
+		if (edit_distance(name, (*type)->name) < best) {
+			best = edit_distance(name, (*type)->name);
+			nearest = (*type)->name;
+		}
+	}
+	if (nearest)
+		return report_fail(report, REPORT_USER, "--%s: unknown option; did you mean --%s?",
+				   name, nearest);
+	return report_fail(report, REPORT_USER, "--%s: unknown option; --help lists them", name);
+}
+
+static int add_device(struct parse *parse, const struct device_type *type, const char *value)
+{
+	struct options *options = parse->options;
+	struct option_device *devices;
+
+	for (size_t i = 0; i < options->device_count && !type->several; i++) {
+		if (options->devices[i].type == type)
+			return report_fail(parse->report, REPORT_USER,
+					   "--%s: given twice, a machine can have one", type->name);
+	}
+	devices = realloc(options->devices, (options->device_count + 1) * sizeof(*devices));
+	if (!devices)
+		return out_of_memory(parse->report);
+	options->devices = devices;
+	devices[options->device_count++] = (struct option_device){type, value};
+	return 0;
+}
+
+/*
+ * One option, its name without dashes cut at '='. @next is the word after it, or NULL; *used says
+ * whether it was the argument.
+ */
+static int take_option(struct parse *parse, char *name, const char *next, bool *used)
+{
+	const struct device_type *const *type = device_types;
+	const struct option_row *row = rows;
+	char *value = strchr(name, '=');
+	const char *args;
+
+	if (value)
+		*value++ = '\0';
+	while (row < rows + ROWS && strcmp(row->name, name) != 0)
+		row++;
+	while (*type && strcmp((*type)->name, name) != 0)
+		type++;
+	if (row == rows + ROWS && !*type)
+		return unknown_option(name, parse->report);
+	args = row < rows + ROWS ? row->args : (*type)->args;
+	if (!args && value)
+		return report_fail(parse->report, REPORT_USER, "--%s=%s: takes no argument", name,
+				   value);
+	if (args && !value) {
+		if (!next)
+			return report_fail(parse->report, REPORT_USER, "--%s: needs an argument, %s",
+					   name, args);
+		*used = true;
+	}
+	next = !args ? NULL : value ? value : next;
+	return row < rows + ROWS ? row->take(parse, next) : add_device(parse, *type, next);
+}
+
+/* What can be said only when all options are known. */
+static int finish(struct parse *parse)
+{
+	struct options *options = parse->options;
+
+	if (!options->kernel)
+		return report_fail(parse->report, REPORT_USER,
+				   "no kernel given; usage: vmm KERNEL [options], --help for more");
+	if (parse->memory && parse->regions)
+		return report_fail(parse->report, REPORT_USER,
+				   "--memory %s: cannot be combined with --region or --layout, which "
+				   "say it all",
+				   parse->memory);
+	if (!parse->regions &&
+	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M",
+			      parse->report))
+		return -1;
+	if (parse->fragment)
+		return layout_fragment(&options->layout, parse->fragment, parse->report);
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *options, struct report *report)
+{
+	struct parse parse = {.options = options, .report = report};
+	bool only_words = false;
+
+	*options = (struct options){.cmdline = "", .serial = "stdio"};
+	for (int i = 1; i < argc; i++) {
+		bool used = false;
+		int ret;
+
+		if (!only_words && strcmp(argv[i], "--") == 0) {
+			only_words = true;
+		} else if (!only_words && strcmp(argv[i], "-h") == 0) {
+			return take_help(&parse, NULL);
+		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
+			ret = take_option(&parse, argv[i] + 2, i + 1 < argc ? argv[i + 1] : NULL,
+					  &used);
+			if (ret)
+				return ret;
+			i += used;
+		} else if (!only_words && argv[i][0] == '-' && argv[i][1]) {
+			return report_fail(report, REPORT_USER,
+					   "%s: unknown option; options begin with two dashes",
+					   argv[i]);
+		} else if (options->kernel) {
+			return report_fail(report, REPORT_USER,
+					   "%s: a second kernel; the first is %s", argv[i],
+					   options->kernel);
+		} else {
+			options->kernel = argv[i];
+		}
+	}
+	return finish(&parse);
+}
+
+void options_clear(struct options *options)
+{
+	layout_clear(&options->layout);
+	free(options->modules);
+	free(options->devices);
+	*options = (struct options){0};
+}
