@@ -3,6 +3,7 @@
 #ifndef GUESTMEM_GUESTMEM_H
 #define GUESTMEM_GUESTMEM_H
 
+#include "guestmem/address.h"
 #include "guestmem/bitmap.h"
 #include "guestmem/bytes.h"
 #include "guestmem/cell.h"
@@ -10,9 +11,13 @@
 #include "guestmem/fault.h"
 #include "guestmem/iommu.h"
 #include "guestmem/memory.h"
+#include "guestmem/print.h"
+#include "guestmem/region-bytes.h"
 #include "guestmem/region.h"
 #include "guestmem/sg.h"
+#include "guestmem/share.h"
 #include "guestmem/slice.h"
+#include "guestmem/stream.h"
 #include "guestmem/types.h"
 
 #endif
