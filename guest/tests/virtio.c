@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The transport of every device found: identification, negotiation, its refusal, reset. */
+#include <stddef.h>
+
+#include "guest/tap.h"
+#include "guest/tests/tests.h"
+#include "guest/virtio.h"
+
+#define NO_SUCH_QUEUE 0x7fff
+
+static void check_identity(const struct virtio_device *device)
+{
+	CHECK(virtio_read(device, VIRTIO_MAGIC) == VIRTIO_MAGIC_VALUE, "device %u: magic",
+	      device->id);
+	CHECK(virtio_read(device, VIRTIO_VERSION) == 2, "device %u: version", device->id);
+	CHECK(virtio_read(device, VIRTIO_DEVICE_ID) == device->id, "device %u: id", device->id);
+	CHECK(virtio_read(device, VIRTIO_GENERATION) == virtio_read(device, VIRTIO_GENERATION),
+	      "device %u: the configuration changes", device->id);
+}
+
+static void check_reset(const struct virtio_device *device)
+{
+	virtio_write(device, VIRTIO_STATUS, 0);
+	CHECK(virtio_read(device, VIRTIO_STATUS) == 0, "device %u: status after reset",
+	      device->id);
+	virtio_write(device, VIRTIO_QUEUE_SELECT, 0);
+	CHECK(virtio_read(device, VIRTIO_QUEUE_READY) == 0, "device %u: queue ready after reset",
+	      device->id);
+	CHECK(virtio_read(device, VIRTIO_QUEUE_NUM_MAX) != 0, "device %u: no queue", device->id);
+	virtio_write(device, VIRTIO_QUEUE_SELECT, NO_SUCH_QUEUE);
+	CHECK(virtio_read(device, VIRTIO_QUEUE_NUM_MAX) == 0, "device %u: queue %u exists",
+	      device->id, NO_SUCH_QUEUE);
+}
+
+/* FEATURES_OK must not stay if the driver does not accept VERSION_1. */
+static void check_refusal(const struct virtio_device *device)
+{
+	uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+
+	virtio_write(device, VIRTIO_STATUS, 0);
+	virtio_write(device, VIRTIO_STATUS, status);
+	for (uint32_t i = 0; i < 2; i++) {
+		virtio_write(device, VIRTIO_DRIVER_SELECT, i);
+		virtio_write(device, VIRTIO_DRIVER_FEATURES, 0);
+	}
+	virtio_write(device, VIRTIO_STATUS, status | STATUS_FEATURES_OK);
+	CHECK(!(virtio_read(device, VIRTIO_STATUS) & STATUS_FEATURES_OK),
+	      "device %u: accepts a driver without VERSION_1", device->id);
+}
+
+static void check_negotiation(struct virtio_device *device)
+{
+	uint64_t wanted = FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX;
+
+	CHECK(virtio_start(device, wanted), "device %u: refuses what it offers", device->id);
+	CHECK(device->features & FEATURE_VERSION_1, "device %u: no VERSION_1", device->id);
+	tap_note("device %u: pin %u%s%s", device->id, device->pin,
+		 device->features & FEATURE_INDIRECT_DESC ? ", indirect" : "",
+		 device->features & FEATURE_EVENT_IDX ? ", event idx" : "");
+	virtio_write(device, VIRTIO_STATUS, 0);
+}
+
+void test_virtio_mmio(void)
+{
+	struct virtio_device *device;
+	unsigned int i;
+
+	for (i = 0; (device = virtio_find(VIRTIO_ID_ANY, i)); i++) {
+		check_identity(device);
+		check_reset(device);
+		check_refusal(device);
+		check_negotiation(device);
+	}
+	if (i == 0)
+		tap_skip("no device");
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A driver's side of virtio: the virtio-mmio transport (version 2) and split virtqueues whose three
+ * parts can be placed anywhere. One chain is in flight at a time. virtio 1.2, sections 2 and 4.2.
+ */
+#ifndef GUEST_VIRTIO_H
+#define GUEST_VIRTIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Registers of virtio-mmio. */
+#define VIRTIO_MAGIC	       0x000
+#define VIRTIO_VERSION	       0x004
+#define VIRTIO_DEVICE_ID       0x008
+#define VIRTIO_DEVICE_FEATURES 0x010
+#define VIRTIO_DEVICE_SELECT   0x014
+#define VIRTIO_DRIVER_FEATURES 0x020
+#define VIRTIO_DRIVER_SELECT   0x024
+#define VIRTIO_QUEUE_SELECT    0x030
+#define VIRTIO_QUEUE_NUM_MAX   0x034
+#define VIRTIO_QUEUE_NUM       0x038
+#define VIRTIO_QUEUE_READY     0x044
+#define VIRTIO_QUEUE_NOTIFY    0x050
+#define VIRTIO_INT_STATUS      0x060
+#define VIRTIO_INT_ACK	       0x064
+#define VIRTIO_STATUS	       0x070
+#define VIRTIO_QUEUE_DESC      0x080
+#define VIRTIO_QUEUE_AVAIL     0x090
+#define VIRTIO_QUEUE_USED      0x0a0
+#define VIRTIO_GENERATION      0x0fc
+#define VIRTIO_CONFIG	       0x100
+
+#define VIRTIO_MAGIC_VALUE 0x74726976
+
+#define VIRTIO_ID_BLOCK	  2
+#define VIRTIO_ID_CONSOLE 3
+#define VIRTIO_ID_RNG	  4
+
+#define STATUS_ACKNOWLEDGE 0x01
+#define STATUS_DRIVER	   0x02
+#define STATUS_DRIVER_OK   0x04
+#define STATUS_FEATURES_OK 0x08
+#define STATUS_FAILED	   0x80
+
+#define FEATURE_INDIRECT_DESC (1ull << 28)
+#define FEATURE_EVENT_IDX     (1ull << 29)
+#define FEATURE_VERSION_1     (1ull << 32)
+
+/* The descriptor table, rings and queue size of a queue that no test places elsewhere. */
+#define QUEUE_SIZE 16
+
+struct virtq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+#define DESC_NEXT     1
+#define DESC_WRITE    2
+#define DESC_INDIRECT 4
+
+struct virtio_device {
+	uint64_t base;
+	uint32_t pin; /* of the IOAPIC; PIN_COUNT or above: none */
+	uint32_t id;
+	uint64_t features; /* negotiated */
+};
+
+/* Where a queue is; 0 stands for a place in the kernel's image. */
+struct virtq_place {
+	uint16_t size; /* 0: QUEUE_SIZE */
+	uint64_t desc;	/* aligned to 16 */
+	uint64_t avail; /* to 2 */
+	uint64_t used;	/* to 4 */
+};
+
+struct virtq {
+	struct virtio_device *device;
+	uint16_t index;
+	uint16_t size;
+	uint16_t avail_idx; /* what was last published */
+	struct virtq_desc *desc;
+	uint8_t *avail;
+	uint8_t *used;
+};
+
+/* One element of a chain. */
+struct buffer {
+	uint64_t address;
+	uint32_t len;
+	bool device_writes;
+};
+
+/* Look for the devices on the command line, and let their interrupts in. */
+void virtio_init(void);
+
+/* The @nth device with this id, or NULL. VIRTIO_ID_ANY: with any. */
+#define VIRTIO_ID_ANY 0
+struct virtio_device *virtio_find(uint32_t id, unsigned int nth);
+
+/* Ring 0, from the interrupt of @pin. */
+void virtio_acknowledge(unsigned int pin);
+
+uint32_t virtio_read(const struct virtio_device *device, uint32_t reg);
+void virtio_write(const struct virtio_device *device, uint32_t reg, uint32_t value);
+uint64_t virtio_offered(const struct virtio_device *device);
+
+/* Reset and negotiate @wanted, so far as it is offered, and VERSION_1. Then set up queues. */
+bool virtio_start(struct virtio_device *device, uint64_t wanted);
+bool virtq_setup(struct virtq *queue, struct virtio_device *device, uint16_t index,
+		 const struct virtq_place *place);
+void virtio_ready(struct virtio_device *device);
+
+/*
+ * Publish a chain of @count buffers and notify; through an indirect table at @indirect unless that
+ * is 0. virtq_wait() halts until the chain comes back: false if it never does, or if it is not this
+ * one that does. *written is what the device says it wrote.
+ */
+void virtq_post(struct virtq *queue, const struct buffer *buffers, unsigned int count,
+		uint64_t indirect);
+bool virtq_wait(struct virtq *queue, uint32_t *written);
+
+#endif
