@@ -2,6 +2,8 @@
 /*
  * Reading and writing by guest address where one region is not enough, or may fault, or refuses.
  */
+#include <limits.h>
+
 #include "guestmem/internal.h"
 
 /* What ends a transfer is an error only if nothing was moved before. */
@@ -42,6 +44,36 @@ ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *
 		moved += slice.len;
 	}
 	return moved_or(moved, it.error);
+}
+
+ssize_t gm_try_access(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+		      enum gm_access access, gm_access_fn *fn, void *arg)
+{
+	uint64_t done = 0;
+
+	for (;;) {
+		uint64_t left = len - done;
+		struct gm_slice slice;
+		struct gm_iter it;
+		ssize_t n;
+
+		/* A new look-up each time: @fn may have claimed more than its slice. */
+		gm_iter_init(&it, memory, addr, left ? left : 1, access);
+		if (!gm_iter_next(&it, &slice))
+			return moved_or(done, it.error);
+		slice.len = slice.len < left ? slice.len : left;
+		n = fn(arg, done, &slice);
+		if (n <= 0)
+			return n ? n : (ssize_t)done;
+		if (__builtin_add_overflow(done, (uint64_t)n, &done) || done > len ||
+		    done > SSIZE_MAX)
+			return GM_ERR_CALLBACK_RANGE;
+		if (done == len)
+			return (ssize_t)done;
+		/* 2^64 itself is followed by address 0. */
+		if (__builtin_add_overflow(addr, (uint64_t)n, &addr) && addr != 0)
+			return GM_ERR_ADDRESS_OVERFLOW;
+	}
 }
 
 /* One slice of @size bytes, aligned for an atomic access. */

@@ -120,6 +120,24 @@ static inline int gm_write_exact(const struct gm_memory *memory, gm_addr addr, c
 #define gm_write_obj(memory, addr, obj) gm_write_exact(memory, addr, obj, sizeof(*(obj)), NULL)
 
 /*
+ * One slice of a try_access: @done bytes are behind it. Returns how many of its bytes it dealt with
+ * or a negative enum gm_error.
+ */
+typedef ssize_t gm_access_fn(void *arg, uint64_t done, const struct gm_slice *slice);
+
+/*
+ * Call @fn for the bytes of [addr, addr + len), slice by slice; where it deals with fewer than it
+ * was offered, it is called again for the rest. Ends after @len bytes, at a hole, or when @fn
+ * returns 0; an error of @fn is the result whatever came before. Returns the number of bytes @fn
+ * has dealt with by its own account. Errors: GM_ERR_INVALID_ADDRESS, GM_ERR_IOMMU if @addr itself is
+ * not there, GM_ERR_READ_ONLY, GM_ERR_CALLBACK_RANGE if @fn claims more than @len in all,
+ * GM_ERR_ADDRESS_OVERFLOW if its claims lead past 2^64. Length 0 calls @fn once with an empty slice
+ * if @addr is there. Seed: try_access.
+ */
+ssize_t gm_try_access(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+		      enum gm_access access, gm_access_fn *fn, void *arg);
+
+/*
  * Atomic accesses of 1, 2, 4, 8 bytes in one region, with a memory order of C11 (relaxed, acquire,
  * seq_cst for loads; relaxed, release, seq_cst for stores; __ATOMIC_* or memory_order_*). Errors:
  * GM_ERR_INVALID_ADDRESS (unmapped), GM_ERR_INVALID_BACKEND (not aligned by region offset, or

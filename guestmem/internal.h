@@ -21,6 +21,9 @@ struct gm_region {
 	size_t map_len;
 };
 
+/* What an error of a slice is called by who asked a region. */
+int gm_region_error(int err);
+
 /*
  * Copy between private memory and a slice that may be backed by a file which shrinks meanwhile.
  * Returns GM_OK or GM_ERR_FAULT; after a fault, an unknown part was copied.

@@ -214,7 +214,7 @@ static ssize_t transfer(struct gm_sg *sg, int fd, off_t offset, uint64_t len, ve
 		} while (n < 0 && errno == EINTR);
 		if (n < 0) {
 			*sg = before;
-			err = GM_ERR_IO;
+			err = errno == EFAULT ? GM_ERR_FAULT : GM_ERR_IO;
 			break;
 		}
 		if ((uint64_t)n < bytes || (sg->access & GM_ACCESS_WRITE)) {
