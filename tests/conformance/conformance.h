@@ -71,6 +71,7 @@ extern const struct conf_kind conf_iotlb, conf_iommu;
 /* Operations of more than one kind. */
 extern const struct conf_op conf_bytes_ops[];	/* Bytes, on c->target */
 extern const struct conf_op conf_stream_ops[];	/* Bytes with sources and sinks, on c->target */
+extern const struct conf_op conf_region_ops[]; /* r_*, and try_access on c->target */
 extern const struct conf_op conf_walk_ops[];	/* get_slices of c->memory, optionally with PERM */
 extern const struct conf_op conf_backend_ops[]; /* dirty, reset_dirty, fnv: on c->backend */
 
