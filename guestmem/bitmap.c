@@ -19,12 +19,25 @@ static void membarrier_register(void)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-/* The partner of the signal fence in gm_bitmap_mark(). */
+/* The partner of the signal fence in gm_bitmap_mark_inside(). */
 static void order_writers(const struct gm_bitmap *bitmap)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (bitmap->test_first)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static uint64_t page_of(const struct gm_bitmap *bitmap, uint64_t offset)
+{
+	if (bitmap->page_size & (bitmap->page_size - 1))
+		return offset / bitmap->page_size;
+	return offset >> bitmap->shift;
+}
+
+static void set_size(struct gm_bitmap *bitmap, uint64_t bytes)
+{
+	bitmap->bytes = bytes;
+	bitmap->bits = bytes ? page_of(bitmap, bytes - 1) + 1 : 0;
 }
 
 int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out)
@@ -33,16 +46,19 @@ int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out)
 	struct gm_bitmap *bitmap;
 
 	*out = NULL;
-	if (page_size == 0 || (page_size & (page_size - 1)))
+	if (page_size == 0)
 		return GM_ERR_INVALID_ARGUMENT;
 	pthread_once(&once, membarrier_register);
 	bitmap = calloc(1, sizeof(*bitmap));
 	if (!bitmap)
 		return GM_ERR_NO_MEMORY;
-	bitmap->shift = (unsigned int)__builtin_ctzll(page_size);
-	bitmap->bytes = bytes;
-	bitmap->bits = bytes ? ((bytes - 1) >> bitmap->shift) + 1 : 0;
+	bitmap->page_size = page_size;
 	bitmap->test_first = have_membarrier;
+	if (page_size & (page_size - 1))
+		bitmap->test_first = false;
+	else
+		bitmap->shift = (unsigned int)__builtin_ctzll(page_size);
+	set_size(bitmap, bytes);
 	bitmap->alloc_words = gm_bitmap_words(bitmap);
 	bitmap->words = calloc(bitmap->alloc_words ? bitmap->alloc_words : 1, sizeof(uint64_t));
 	if (!bitmap->words) {
@@ -80,14 +96,14 @@ static void change_pages(struct gm_bitmap *bitmap, uint64_t first, uint64_t last
 
 static void change_range(struct gm_bitmap *bitmap, uint64_t offset, uint64_t len, bool set)
 {
-	uint64_t first = offset >> bitmap->shift;
+	uint64_t first = page_of(bitmap, offset);
 	uint64_t last;
 
 	if (len == 0 || first >= bitmap->bits)
 		return;
 	if (__builtin_add_overflow(offset, len - 1, &last))
 		last = UINT64_MAX;
-	last >>= bitmap->shift;
+	last = page_of(bitmap, last);
 	change_pages(bitmap, first, last < bitmap->bits ? last : bitmap->bits - 1, set);
 }
 
@@ -117,7 +133,7 @@ void gm_bitmap_clear(struct gm_bitmap *bitmap, uint64_t page)
 
 bool gm_bitmap_dirty_at(const struct gm_bitmap *bitmap, uint64_t offset)
 {
-	return gm_bitmap_is_set(bitmap, offset >> bitmap->shift);
+	return gm_bitmap_is_set(bitmap, page_of(bitmap, offset));
 }
 
 bool gm_bitmap_is_set(const struct gm_bitmap *bitmap, uint64_t page)
@@ -151,9 +167,9 @@ int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes)
 	struct gm_bitmap larger = *bitmap;
 	uint64_t words, *grown;
 
-	if (__builtin_add_overflow(bitmap->bytes, bytes, &larger.bytes))
+	if (__builtin_add_overflow(bitmap->bytes, bytes, &bytes))
 		return GM_ERR_OVERFLOW;
-	larger.bits = larger.bytes ? ((larger.bytes - 1) >> larger.shift) + 1 : 0;
+	set_size(&larger, bytes);
 	words = gm_bitmap_words(&larger);
 	if (words > bitmap->alloc_words) {
 		grown = reallocarray(bitmap->words, words, sizeof(*grown));
@@ -196,7 +212,7 @@ int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pa
 {
 	uint64_t first = 0, end, start, len;
 
-	if (page_size == 0 || (page_size & (page_size - 1)))
+	if (page_size == 0)
 		return GM_ERR_INVALID_ARGUMENT;
 	for (; next_run(words, pages, &first, &end); first = end) {
 		/* A start that wraps is past the end, a length that wraps reaches beyond it. */

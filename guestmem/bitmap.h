@@ -26,14 +26,16 @@ struct gm_bitmap {
 	uint64_t *words;
 	uint64_t bits;	      /* number of pages */
 	uint64_t bytes;	      /* size of what is tracked */
-	unsigned int shift;   /* log2 of the page size */
-	bool test_first;      /* membarrier is there: a set bit need not be set again */
+	uint64_t page_size;
+	unsigned int shift;   /* log2 of the page size, or 0 if it is not a power of two */
+	bool test_first;      /* a set bit need not be set again: there is membarrier, and shift */
 	uint64_t alloc_words; /* capacity of words[] */
 };
 
 /*
- * A clean bitmap for @bytes bytes in pages of @page_size (a power of two, else
- * GM_ERR_INVALID_ARGUMENT). The caller owns it. Seed: AtomicBitmap::new.
+ * A clean bitmap for @bytes bytes in pages of @page_size, which the caller owns. Any page size but
+ * 0 (GM_ERR_INVALID_ARGUMENT) does, powers of two are fast. GM_ERR_NO_MEMORY. Seed:
+ * AtomicBitmap::new.
  */
 int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out);
 void gm_bitmap_free(struct gm_bitmap *bitmap);
@@ -110,8 +112,7 @@ int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes);
 /*
  * Merge a dirty log in, as KVM_GET_DIRTY_LOG fills it for a memory slot: bit i % 64 of words[i / 64]
  * stands for the bytes from @offset + i * @page_size on, for i below @pages. @page_size is the
- * log's (a power of two, else GM_ERR_INVALID_ARGUMENT); it may be larger or smaller than the
- * bitmap's: every page is marked that a dirty page of the log touches. What lies past the end is
+ * log's (0 is GM_ERR_INVALID_ARGUMENT); it may be larger or smaller than the bitmap's: every page is marked that a dirty page of the log touches. What lies past the end is
  * ignored. Any thread.
  */
 int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pages,
@@ -137,7 +138,7 @@ static inline uint64_t gm_bitmap_bytes(const struct gm_bitmap *bitmap)
 /* The page size, in bytes. */
 static inline uint64_t gm_bitmap_page_size(const struct gm_bitmap *bitmap)
 {
-	return 1ULL << bitmap->shift;
+	return bitmap->page_size;
 }
 
 /*

@@ -157,22 +157,25 @@ static void put_option(struct conf *c, bool some, uint64_t value)
 static void checked_add(struct conf *c)
 {
 	gm_addr out = 0;
+	bool some = gm_addr_checked_add(conf_u64(c, 0), conf_u64(c, 1), &out);
 
-	put_option(c, gm_addr_checked_add(conf_u64(c, 0), conf_u64(c, 1), &out), out);
+	put_option(c, some, out);
 }
 
 static void checked_sub(struct conf *c)
 {
 	gm_addr out = 0;
+	bool some = gm_addr_checked_sub(conf_u64(c, 0), conf_u64(c, 1), &out);
 
-	put_option(c, gm_addr_checked_sub(conf_u64(c, 0), conf_u64(c, 1), &out), out);
+	put_option(c, some, out);
 }
 
 static void checked_offset_from(struct conf *c)
 {
 	uint64_t out = 0;
+	bool some = gm_addr_checked_offset_from(conf_u64(c, 0), conf_u64(c, 1), &out);
 
-	put_option(c, gm_addr_checked_offset_from(conf_u64(c, 0), conf_u64(c, 1), &out), out);
+	put_option(c, some, out);
 }
 
 static void overflowing_add(struct conf *c)

@@ -109,8 +109,9 @@ static void check_range(struct conf *c)
 static void checked_offset(struct conf *c)
 {
 	gm_addr out = 0;
+	bool some = gm_checked_offset(c->memory, conf_u64(c, 0), conf_u64(c, 1), &out);
 
-	put_option(c, gm_checked_offset(c->memory, conf_u64(c, 0), conf_u64(c, 1), &out), out);
+	put_option(c, some, out);
 }
 
 /* "ok I OFF" of a host address, as opposed to I+OFF. */

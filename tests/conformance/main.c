@@ -104,6 +104,8 @@ static bool run(struct conf *c, const char *name)
 		close_case(c);
 		c->kind = kinds[i];
 		c->kind->open(c);
+		if (c->refused || c->malformed)
+			close_case(c);
 		return true;
 	}
 	name = c->kind ? choose_target(c, name) : NULL;

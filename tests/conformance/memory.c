@@ -47,11 +47,11 @@ const struct conf_op conf_walk_ops[] = {
 
 bool conf_put_dirty_pages(struct conf *c, const struct gm_bitmap *bitmap)
 {
-	uint64_t pages = bitmap->bits;
+	uint64_t pages = gm_bitmap_pages(bitmap);
 	bool any = false;
 
 	for (uint64_t page = 0; page < pages; page++) {
-		if (!gm_bitmap_dirty_at(bitmap, page << bitmap->shift))
+		if (!gm_bitmap_is_set(bitmap, page))
 			continue;
 		conf_put(c, "%s0x%lx", any ? "," : "", page);
 		any = true;
