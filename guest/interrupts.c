@@ -33,7 +33,8 @@
 
 #define WATCHDOG_TICKS 3000 /* 30 s */
 
-#define VECTOR_PAGE_FAULT 14
+#define VECTOR_INVALID_OPCODE 6
+#define VECTOR_PAGE_FAULT     14
 
 struct idt_gate {
 	uint16_t offset_low;
@@ -59,10 +60,9 @@ struct table_pointer {
 } __attribute__((packed));
 
 #define GATE_INTERRUPT 0x8e
-#define GATE_USER      0x60
 #define TSS_AVAILABLE  0x89
 
-extern const uint8_t isr_stubs[], isr_gate[], isr_spurious[];
+extern const uint8_t isr_stubs[], isr_invalid_opcode[], isr_spurious[];
 extern uint8_t kernel_stack_top[];
 extern uint64_t gdt[];
 
@@ -227,14 +227,14 @@ bool wait_changed(const volatile uint16_t *value, uint16_t old)
 
 /* --- set-up ------------------------------------------------------------------------------------- */
 
-static void idt_set(unsigned int vector, const uint8_t *handler, uint8_t type)
+static void idt_set(unsigned int vector, const uint8_t *handler)
 {
 	uint64_t offset = (uint64_t)handler;
 
 	idt[vector] = (struct idt_gate){
 		.offset_low = (uint16_t)offset,
 		.selector = SEG_KERNEL_CODE,
-		.type = type,
+		.type = GATE_INTERRUPT,
 		.offset_middle = (uint16_t)(offset >> 16),
 	};
 }
@@ -257,9 +257,9 @@ void interrupts_init(void)
 
 	tss_init();
 	for (unsigned int i = 0; i < VECTOR_COUNT; i++)
-		idt_set(i, isr_stubs + i * STUB_SIZE, GATE_INTERRUPT);
-	idt_set(VECTOR_GATE, isr_gate, GATE_INTERRUPT | GATE_USER);
-	idt_set(VECTOR_SPURIOUS, isr_spurious, GATE_INTERRUPT);
+		idt_set(i, isr_stubs + i * STUB_SIZE);
+	idt_set(VECTOR_INVALID_OPCODE, isr_invalid_opcode);
+	idt_set(VECTOR_SPURIOUS, isr_spurious);
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	mmio_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
 	mmio_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_16);

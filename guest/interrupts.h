@@ -16,14 +16,11 @@ struct isr_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* Run fn(arg) in ring 0 with interrupts off. Kept short: ring 0 may be interpreted. */
-static inline void ring0(void (*fn)(void *), void *arg)
-{
-	__asm__ volatile("int %2"
-			 : "+D"(fn), "+S"(arg)
-			 : "i"(VECTOR_GATE)
-			 : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "memory", "cc");
-}
+/*
+ * Run fn(arg) in ring 0 with interrupts off; isr.S. Kept short: ring 0 may be interpreted. Called
+ * in ring 0, which is where a fault is reported, it is a call.
+ */
+void ring0(void (*fn)(void *), void *arg);
 
 /* Ring 0, once, before anything else: TSS, IDT, LAPIC with its tick. */
 void interrupts_init(void);

@@ -61,9 +61,27 @@ isr_common:
 	addq	$16, %rsp	/* vector and error code */
 	iretq
 
-/* The caller of ring0() expects what a function call clobbers to be clobbered, no more. */
-	.globl	isr_gate
-isr_gate:
+/*
+ * ring0(fn, arg). The gate is an invalid opcode at a known address: of the ways into ring 0, only
+ * exceptions and interrupts work on every KVM that interprets ring 0; there a software interrupt is
+ * not known, and syscall does not raise the privilege.
+ */
+	.globl	ring0
+ring0:
+	movl	%cs, %eax
+	cmpl	$SEG_KERNEL_CODE, %eax
+	je	1f
+gate:	ud2
+	ret
+1:	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	jmp	*%rax
+
+	.globl	isr_invalid_opcode
+isr_invalid_opcode:
+	cmpq	$gate, (%rsp)
+	jne	isr_stubs + 6 * STUB_SIZE
+	addq	$2, (%rsp)		/* behind the ud2 */
 	subq	$8, %rsp
 	cld
 	movq	%rdi, %rax

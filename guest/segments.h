@@ -15,7 +15,6 @@
 #define VECTOR_TICK	0x38
 #define VECTOR_ONE_SHOT 0x39
 #define VECTOR_COUNT	0x3a
-#define VECTOR_GATE	0x80 /* ring0() */
 #define VECTOR_SPURIOUS 0xff
 
 #endif

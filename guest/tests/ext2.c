@@ -108,7 +108,7 @@ static bool read_bytes(struct ext2 *fs, uint64_t offset, void *to, uint64_t len)
 
 static bool read_block(struct ext2 *fs, uint32_t number)
 {
-	return CHECK(number && number < fs->super.blocks_count, "block %u is outside", number) &&
+	return CHECK(number && number < fs->super.blocks_count, "block %u: a hole, or outside", number) &&
 	       read_bytes(fs, (uint64_t)number * fs->block_size, fs->block, fs->block_size);
 }
 
@@ -258,8 +258,7 @@ static void write_file(struct ext2 *fs, const char *path)
 		uint64_t buffer = straddling(fs->block_size);
 		uint32_t status;
 
-		if (!CHECK(number && number < fs->super.blocks_count, "block %u is outside",
-			   number))
+		if (!CHECK(number && number < fs->super.blocks_count, "block %u: a hole, or outside", number))
 			return;
 		fill_block(fs, done, inode.size, at(buffer));
 		status = blk_transfer(fs->blk, BLK_OUT,

@@ -2,11 +2,12 @@
 /* The transport of every device found: identification, negotiation, its refusal, reset. */
 #include <stddef.h>
 
+#include "guest/memory.h"
 #include "guest/tap.h"
 #include "guest/tests/tests.h"
 #include "guest/virtio.h"
 
-#define NO_SUCH_QUEUE 0x7fff
+#define NO_SUCH_QUEUE 1000
 
 static void check_identity(const struct virtio_device *device)
 {
@@ -32,7 +33,10 @@ static void check_reset(const struct virtio_device *device)
 	      device->id, NO_SUCH_QUEUE);
 }
 
-/* FEATURES_OK must not stay if the driver does not accept VERSION_1. */
+/*
+ * FEATURES_OK must not stay if the driver does not accept VERSION_1. The specification lets devices
+ * choose (6.1); this project's refuse, so it is a failure only under its own monitor.
+ */
 static void check_refusal(const struct virtio_device *device)
 {
 	uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
@@ -44,8 +48,12 @@ static void check_refusal(const struct virtio_device *device)
 		virtio_write(device, VIRTIO_DRIVER_FEATURES, 0);
 	}
 	virtio_write(device, VIRTIO_STATUS, status | STATUS_FEATURES_OK);
-	CHECK(!(virtio_read(device, VIRTIO_STATUS) & STATUS_FEATURES_OK),
-	      "device %u: accepts a driver without VERSION_1", device->id);
+	if (!(virtio_read(device, VIRTIO_STATUS) & STATUS_FEATURES_OK))
+		return;
+	if (memory_map.from_monitor)
+		tap_fail("device %u: accepts a driver without VERSION_1", device->id);
+	else
+		tap_note("device %u: accepts a driver without VERSION_1", device->id);
 }
 
 static void check_negotiation(struct virtio_device *device)
