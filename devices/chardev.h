@@ -56,11 +56,13 @@ void chardev_resume(struct chardev *chardev);
  */
 ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len);
 
-bool chardev_is_stdio(const struct chardev *chardev);
+/* The chardev on standard input and output, or NULL. */
+struct chardev *chardev_stdio(void);
 
 /*
  * Let @filter see (and shorten, in place) input before the handler: returns the bytes kept. For the
- * terminal's escape sequences.
+ * terminal's escape sequences. It sees all input, also what the handler has no room for: beyond a
+ * buffer of 16 KiB that is then lost instead of waiting at its source. Before the loop runs.
  */
 void chardev_set_filter(struct chardev *chardev,
 			size_t (*filter)(void *arg, uint8_t *data, size_t len), void *arg);
