@@ -30,12 +30,12 @@ static inline size_t gm_split_in_two(const struct gm_entry *entry, uint64_t offs
 				     unsigned int hard)
 {
 	const struct gm_entry *next = entry + 1;
+	uint64_t head = entry->size - offset;
 
-	if (offset >= entry->size || len <= entry->size - offset ||
-	    next->start != entry->start + entry->size || len - (entry->size - offset) > next->size ||
-	    ((entry->flags | next->flags) & hard))
+	if (offset >= entry->size || len <= head || next->start != entry->start + entry->size ||
+	    len - head > next->size || ((entry->flags | next->flags) & hard))
 		return 0;
-	return entry->size - offset;
+	return head;
 }
 
 /*
@@ -79,6 +79,8 @@ static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, con
 	head = gm_split_in_two(entry, offset, len, ~0U);
 	if (gm_unlikely(!head))
 		return gm_write_slow(memory, addr, buf, len);
+	if (head >= len)
+		__builtin_unreachable(); /* else gcc 12 warns of a copy of len - head < 0 bytes */
 	gm_copy_in(entry->host + offset, buf, head);
 	gm_copy_in(entry[1].host, (const char *)buf + head, len - head);
 	if (entry->dirty)
