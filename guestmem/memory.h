@@ -244,12 +244,13 @@ static inline int gm_get_host_address(const struct gm_memory *memory, gm_addr ad
  * any slice. Seed: get_slices, stop_on_error.
  */
 struct gm_iter {
-	const struct gm_memory *memory;
-	const struct gm_entry *entry; /* the entry that must hold addr */
+	/* addr and left apart: next to each other, gcc moves them through a vector register. */
 	gm_addr addr;		      /* guest physical address of the next byte */
-	uint64_t left;		      /* bytes to go in this translation */
-	uint64_t more;		      /* IOMMU: bytes to go behind this translation */
-	gm_addr iova;		      /* IOMMU: address of the byte behind this translation */
+	const struct gm_entry *entry; /* the entry that must hold addr */
+	const struct gm_memory *memory;
+	uint64_t left; /* bytes to go in this translation */
+	uint64_t more; /* IOMMU: bytes to go behind this translation */
+	gm_addr iova;  /* IOMMU: address of the byte behind this translation */
 	enum gm_access access;
 	int error;
 	unsigned int stage; /* IOMMU: enum gm_iter_stage */
@@ -307,8 +308,19 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 			 (it->entry->flags & GM_SLICE_READ_ONLY)))) {
 		struct gm_iter_step step = gm_iter_refill(*it);
 
-		*it = step.it;
-		*slice = step.slice;
+		/* Field by field, so that compilers keep both structures in registers. */
+		it->entry = step.it.entry;
+		it->addr = step.it.addr;
+		it->left = step.it.left;
+		it->more = step.it.more;
+		it->iova = step.it.iova;
+		it->error = step.it.error;
+		it->stage = step.it.stage;
+		slice->host = step.slice.host;
+		slice->len = step.slice.len;
+		slice->dirty = step.slice.dirty;
+		slice->dirty_offset = step.slice.dirty_offset;
+		slice->flags = step.slice.flags;
 		return step.it.error == 0;
 	}
 	entry = it->entry;

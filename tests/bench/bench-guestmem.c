@@ -232,29 +232,12 @@ static void run_cell_read_obj(struct fixture *f, uint64_t n)
 	}
 }
 
-/* A source and a sink in memory, as the original's benchmark uses: no system call. */
-struct memory_stream {
-	char *data;
-};
-
-static ssize_t stream_read(void *arg, void *buf, size_t len)
-{
-	memcpy(buf, ((struct memory_stream *)arg)->data, len);
-	return (ssize_t)len;
-}
-
-static ssize_t stream_write(void *arg, const void *buf, size_t len)
-{
-	memcpy(((struct memory_stream *)arg)->data, buf, len);
-	return (ssize_t)len;
-}
-
+/* A source and a sink in private memory, as the original's benchmark has them: no system call. */
 static void run_read_volatile_from(struct fixture *f, uint64_t n)
 {
-	struct memory_stream stream = {f->buf};
-
 	for (uint64_t i = 0; i < n; i++) {
-		ssize_t moved = gm_read_from(f->memory, f->base, f->len, stream_read, &stream);
+		struct gm_buf_reader source = gm_buf_reader(f->buf, f->len);
+		ssize_t moved = gm_read_from(f->memory, f->base, f->len, &source.reader);
 
 		USE(moved);
 	}
@@ -262,10 +245,9 @@ static void run_read_volatile_from(struct fixture *f, uint64_t n)
 
 static void run_write_volatile_to(struct fixture *f, uint64_t n)
 {
-	struct memory_stream stream = {f->buf};
-
 	for (uint64_t i = 0; i < n; i++) {
-		ssize_t moved = gm_write_to(f->memory, f->base, f->len, stream_write, &stream);
+		struct gm_buf_writer sink = gm_buf_writer(f->buf, f->len);
+		ssize_t moved = gm_write_to(f->memory, f->base, f->len, &sink.writer);
 
 		USE(moved);
 	}
