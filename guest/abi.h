@@ -19,21 +19,21 @@
  */
 #define ABI_EXIT_PORT_STATUS 0xf8
 #define ABI_EXIT_PORT_DEBUG  0xf4
-#define ABI_EXIT_PASSED	     0
-#define ABI_EXIT_FAILED	     1
+#define ABI_EXIT_PASSED      0
+#define ABI_EXIT_FAILED      1
 
 /* The console: a 16550A, polled. */
 #define ABI_COM1_PORT 0x3f8
 #define ABI_COM1_IRQ  4
 
 #define ABI_IOAPIC_BASE 0xfec00000u
-#define ABI_LAPIC_BASE	0xfee00000u
+#define ABI_LAPIC_BASE  0xfee00000u
 
 /*
  * The ELF note (empty descriptor) by which the kernel asks for the region table: an array of struct
  * abi_region, little-endian, sorted by base, not merged, as the first PVH module.
  */
-#define ABI_NOTE_NAME	 "vmm"
+#define ABI_NOTE_NAME    "vmm"
 #define ABI_NOTE_REGIONS 1
 
 #define ABI_REGION_READONLY (1u << 0)
@@ -47,11 +47,11 @@ struct abi_region {
 #endif
 
 /* Command line keys; guest/README.md explains them. */
-#define ABI_KEY_TESTS	       "tests="
-#define ABI_KEY_SEED	       "seed="
+#define ABI_KEY_TESTS          "tests="
+#define ABI_KEY_SEED           "seed="
 #define ABI_KEY_MAXBOUNDARIES  "maxboundaries="
-#define ABI_KEY_CUT	       "cut="
-#define ABI_KEY_SCRATCH	       "scratch="
+#define ABI_KEY_CUT            "cut="
+#define ABI_KEY_SCRATCH        "scratch="
 #define ABI_KEY_EXT2_FILE      "ext2file="
 #define ABI_KEY_EXT2_SUM       "ext2sum="
 #define ABI_KEY_EXT2_WRITE     "ext2write="
@@ -61,7 +61,7 @@ struct abi_region {
 
 /* Sectors at the end of a disk that raw writes go to if scratch= does not say otherwise. */
 #define ABI_DEFAULT_SCRATCH_SECTORS 64
-#define ABI_SECTOR_SIZE		    512
+#define ABI_SECTOR_SIZE             512
 
 /* The line (a newline follows) the kernel sends to a virtio console. */
 #define ABI_CONSOLE_MARKER "# virtio-console: sent from a buffer that crosses regions"

@@ -19,15 +19,15 @@ struct blk_header {
 
 #define EXT2_SUPERBLOCK_SECTOR 2
 #define EXT2_MAGIC_OFFSET      56
-#define EXT2_MAGIC	       0xef53
+#define EXT2_MAGIC             0xef53
 
 /* Two, since a disk may be read-only, and one may be both "the" disk and the read-only one. */
 static struct blk disks[2];
 
 bool blk_start(struct blk *blk, const struct virtq_place *place)
 {
-	uint64_t wanted = FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX | BLK_FEATURE_RO |
-			  BLK_FEATURE_FLUSH;
+	uint64_t wanted =
+		FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX | BLK_FEATURE_RO | BLK_FEATURE_FLUSH;
 
 	if (!virtio_start(blk->device, wanted) || !virtq_setup(&blk->queue, blk->device, 0, place))
 		return false;
@@ -62,8 +62,7 @@ uint32_t blk_submit(struct blk *blk, struct blk_request *request)
 	return virtq_wait(&blk->queue, &request->written) ? *status : BLK_LOST;
 }
 
-uint32_t blk_transfer(struct blk *blk, uint32_t type, uint64_t sector, uint64_t address,
-		      uint64_t len)
+uint32_t blk_transfer(struct blk *blk, uint32_t type, uint64_t sector, uint64_t address, uint64_t len)
 {
 	struct blk_request request = {
 		.type = type,

@@ -6,27 +6,27 @@
 #include "guest/abi.h"
 #include "guest/virtio.h"
 
-#define BLK_IN	   0
-#define BLK_OUT	   1
+#define BLK_IN     0
+#define BLK_OUT    1
 #define BLK_FLUSH  4
 #define BLK_GET_ID 8
 
-#define BLK_OK	   0
+#define BLK_OK     0
 #define BLK_IOERR  1
 #define BLK_UNSUPP 2
 #define BLK_LOST   0x100 /* not the device's: it never answered, or not to this request */
 
-#define BLK_FEATURE_RO	  (1ull << 5)
+#define BLK_FEATURE_RO    (1ull << 5)
 #define BLK_FEATURE_FLUSH (1ull << 9)
 
-#define BLK_ID_SIZE    20
+#define BLK_ID_SIZE     20
 #define BLK_MAX_EXTENTS 8
 
 struct blk {
 	struct virtio_device *device;
 	struct virtq queue;
-	uint64_t capacity; /* in sectors */
-	uint64_t scratch;  /* first sector that may be overwritten */
+	uint64_t capacity;      /* in sectors */
+	uint64_t scratch;       /* first sector that may be overwritten */
 	uint64_t scratch_count; /* 0: none may */
 	bool readonly;
 	bool ext2;

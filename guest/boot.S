@@ -34,7 +34,7 @@
 1:	.asciz	ABI_NOTE_NAME
 2:	.balign	4
 
-/* --- entry: 32-bit protected mode, flat segments, EBX = the start info ------------------------ */
+/* --- entry: 32-bit protected mode, flat segments, EBX = the start info --------------------- */
 
 	.text
 	.code32
@@ -72,7 +72,7 @@ long_mode:
 	pushq	$kernel_main
 	iretq
 
-/* --- tables ----------------------------------------------------------------------------------- */
+/* --- tables -------------------------------------------------------------------------------- */
 
 	.data
 	.balign	4096

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* The instructions C has no words for. Those marked "ring 0" may only be reached through ring0(). */
+/* The instructions C has no words for. Those marked "Ring 0" are reached through ring0() only. */
 #ifndef GUEST_CPU_H
 #define GUEST_CPU_H
 

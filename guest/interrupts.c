@@ -15,20 +15,20 @@
 
 #define STUB_SIZE 16 /* isr.S */
 
-#define LAPIC_EOI	    (ABI_LAPIC_BASE + 0x0b0)
-#define LAPIC_SPURIOUS	    (ABI_LAPIC_BASE + 0x0f0)
-#define LAPIC_LVT_TIMER	    (ABI_LAPIC_BASE + 0x320)
-#define LAPIC_TIMER_COUNT   (ABI_LAPIC_BASE + 0x380)
-#define LAPIC_TIMER_DIVIDE  (ABI_LAPIC_BASE + 0x3e0)
-#define LAPIC_ENABLE	    (1u << 8)
+#define LAPIC_EOI            (ABI_LAPIC_BASE + 0x0b0)
+#define LAPIC_SPURIOUS       (ABI_LAPIC_BASE + 0x0f0)
+#define LAPIC_LVT_TIMER      (ABI_LAPIC_BASE + 0x320)
+#define LAPIC_TIMER_COUNT    (ABI_LAPIC_BASE + 0x380)
+#define LAPIC_TIMER_DIVIDE   (ABI_LAPIC_BASE + 0x3e0)
+#define LAPIC_ENABLE         (1u << 8)
 #define LAPIC_TIMER_PERIODIC (1u << 17)
-#define LAPIC_DIVIDE_16	    3
+#define LAPIC_DIVIDE_16      3
 
 /* The timer of KVM and QEMU counts nanoseconds: 10 ms by 16. Elsewhere a tick is something else. */
 #define TICK_COUNT (10000000 / 16)
 
-#define IOAPIC_SELECT (ABI_IOAPIC_BASE + 0x00)
-#define IOAPIC_WINDOW (ABI_IOAPIC_BASE + 0x10)
+#define IOAPIC_SELECT           (ABI_IOAPIC_BASE + 0x00)
+#define IOAPIC_WINDOW           (ABI_IOAPIC_BASE + 0x10)
 #define IOAPIC_REDIRECTION(pin) (0x10 + 2 * (pin))
 
 #define WATCHDOG_TICKS 3000 /* 30 s */
@@ -74,7 +74,7 @@ static volatile uint32_t watchdog;
 static volatile uint32_t expected_vector; /* plus one; 0: none */
 static volatile uint64_t expected_resume;
 
-/* --- exceptions ------------------------------------------------------------------------------- */
+/* --- exceptions ---------------------------------------------------------------------------- */
 
 void exception_expect(unsigned int vector, uint64_t resume)
 {
@@ -107,7 +107,7 @@ static void exception(struct isr_frame *frame)
 	kernel_exit(ABI_EXIT_FAILED);
 }
 
-/* --- interrupts ------------------------------------------------------------------------------- */
+/* --- interrupts ---------------------------------------------------------------------------- */
 
 /* Ring 0. */
 static void tick(void)
@@ -162,7 +162,7 @@ uint32_t irq_count(unsigned int pin)
 	return pin_count[pin];
 }
 
-/* --- time and waiting --------------------------------------------------------------------------- */
+/* --- time and waiting ------------------------------------------------------------------------ */
 
 void timer_one_shot(uint32_t count)
 {
@@ -225,7 +225,7 @@ bool wait_changed(const volatile uint16_t *value, uint16_t old)
 	return true;
 }
 
-/* --- set-up ------------------------------------------------------------------------------------- */
+/* --- set-up ---------------------------------------------------------------------------------- */
 
 static void idt_set(unsigned int vector, const uint8_t *handler)
 {

@@ -12,10 +12,10 @@
 #include "guest/paging.h"
 
 #define START_INFO_MAGIC 0x336ec578
-#define MEMMAP_RAM	 1
-#define LOW_MEMORY_END	 0x10000 /* left alone: firmware tables may be there */
-#define OWN_REGIONS	 256
-#define MAX_USED	 32
+#define MEMMAP_RAM       1
+#define LOW_MEMORY_END   0x10000 /* left alone: firmware tables may be there */
+#define OWN_REGIONS      256
+#define MAX_USED         32
 
 /* Xen's hvm_start_info and what it points to. */
 struct start_info {
@@ -61,7 +61,7 @@ static struct range used[MAX_USED];
 static uint32_t used_count;
 static uint64_t random_state;
 
-/* --- occupied and free -------------------------------------------------------------------------- */
+/* --- occupied and free ----------------------------------------------------------------------- */
 
 void memory_reserve(uint64_t address, uint64_t len)
 {
@@ -128,7 +128,7 @@ bool memory_map_agrees(const struct abi_region *region)
 	return false;
 }
 
-/* --- buffers ------------------------------------------------------------------------------------ */
+/* --- buffers --------------------------------------------------------------------------------- */
 
 uint64_t buffer_place(uint64_t boundary, uint64_t before, uint64_t len)
 {
@@ -164,7 +164,7 @@ uint64_t memory_random(void)
 	return random_state;
 }
 
-/* --- boundaries --------------------------------------------------------------------------------- */
+/* --- boundaries ------------------------------------------------------------------------------ */
 
 /* The boundary at the end of region @i if there is one that buffers can cross; or 0. */
 static uint64_t boundary_after(uint32_t i)
@@ -205,7 +205,7 @@ void memory_sample_boundaries(void)
 	}
 }
 
-/* --- the start info ----------------------------------------------------------------------------- */
+/* --- the start info -------------------------------------------------------------------------- */
 
 static bool table_is_valid(const struct abi_region *table, uint64_t size)
 {

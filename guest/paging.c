@@ -8,9 +8,9 @@
 
 #include "guest/string.h"
 
-#define ENTRIES	  512
-#define PTE_TABLE 0x07 /* present, writable, user */
-#define PTE_LARGE 0x87
+#define ENTRIES     512
+#define PTE_TABLE   0x07 /* present, writable, user */
+#define PTE_LARGE   0x87
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 #define FIRST_DYNAMIC (1ull << 32)

@@ -12,13 +12,13 @@
 #include "guest/cpu.h"
 #include "guest/interrupts.h"
 
-#define COM1_DATA      (ABI_COM1_PORT + 0)
-#define COM1_FIFO      (ABI_COM1_PORT + 2)
-#define COM1_LSR       (ABI_COM1_PORT + 5)
-#define FIFO_ENABLE    0x07 /* and clear both */
-#define FIFO_SIZE      16
-#define LSR_THRE       0x20
-#define LINE_SIZE      160
+#define COM1_DATA   (ABI_COM1_PORT + 0)
+#define COM1_FIFO   (ABI_COM1_PORT + 2)
+#define COM1_LSR    (ABI_COM1_PORT + 5)
+#define FIFO_ENABLE 0x07 /* and clear both */
+#define FIFO_SIZE   16
+#define LSR_THRE    0x20
+#define LINE_SIZE   160
 
 struct line {
 	size_t len;

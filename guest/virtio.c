@@ -42,7 +42,7 @@ static volatile uint32_t *ring32(uint8_t *ring, unsigned int offset)
 	return (volatile uint32_t *)(ring + offset);
 }
 
-/* --- transport ---------------------------------------------------------------------------------- */
+/* --- transport ------------------------------------------------------------------------------- */
 
 uint32_t virtio_read(const struct virtio_device *device, uint32_t reg)
 {
@@ -141,11 +141,11 @@ bool virtio_start(struct virtio_device *device, uint64_t wanted)
 
 void virtio_ready(struct virtio_device *device)
 {
-	virtio_write(device, VIRTIO_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
-						    STATUS_FEATURES_OK | STATUS_DRIVER_OK);
+	virtio_write(device, VIRTIO_STATUS,
+		     STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
 }
 
-/* --- queues ------------------------------------------------------------------------------------- */
+/* --- queues ---------------------------------------------------------------------------------- */
 
 bool virtq_setup(struct virtq *queue, struct virtio_device *device, uint16_t index,
 		 const struct virtq_place *place)

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /* Registers of virtio-mmio. */
-#define VIRTIO_MAGIC	       0x000
-#define VIRTIO_VERSION	       0x004
+#define VIRTIO_MAGIC           0x000
+#define VIRTIO_VERSION         0x004
 #define VIRTIO_DEVICE_ID       0x008
 #define VIRTIO_DEVICE_FEATURES 0x010
 #define VIRTIO_DEVICE_SELECT   0x014
@@ -23,25 +23,25 @@
 #define VIRTIO_QUEUE_READY     0x044
 #define VIRTIO_QUEUE_NOTIFY    0x050
 #define VIRTIO_INT_STATUS      0x060
-#define VIRTIO_INT_ACK	       0x064
-#define VIRTIO_STATUS	       0x070
+#define VIRTIO_INT_ACK         0x064
+#define VIRTIO_STATUS          0x070
 #define VIRTIO_QUEUE_DESC      0x080
 #define VIRTIO_QUEUE_AVAIL     0x090
 #define VIRTIO_QUEUE_USED      0x0a0
 #define VIRTIO_GENERATION      0x0fc
-#define VIRTIO_CONFIG	       0x100
+#define VIRTIO_CONFIG          0x100
 
 #define VIRTIO_MAGIC_VALUE 0x74726976
 
-#define VIRTIO_ID_BLOCK	  2
+#define VIRTIO_ID_BLOCK   2
 #define VIRTIO_ID_CONSOLE 3
-#define VIRTIO_ID_RNG	  4
+#define VIRTIO_ID_RNG     4
 
 #define STATUS_ACKNOWLEDGE 0x01
-#define STATUS_DRIVER	   0x02
+#define STATUS_DRIVER      0x02
 #define STATUS_DRIVER_OK   0x04
 #define STATUS_FEATURES_OK 0x08
-#define STATUS_FAILED	   0x80
+#define STATUS_FAILED      0x80
 
 #define FEATURE_INDIRECT_DESC (1ull << 28)
 #define FEATURE_EVENT_IDX     (1ull << 29)
@@ -70,10 +70,10 @@ struct virtio_device {
 
 /* Where a queue is; 0 stands for a place in the kernel's image. */
 struct virtq_place {
-	uint16_t size; /* 0: QUEUE_SIZE */
-	uint64_t desc;	/* aligned to 16 */
+	uint16_t size;  /* 0: QUEUE_SIZE */
+	uint64_t desc;  /* aligned to 16 */
 	uint64_t avail; /* to 2 */
-	uint64_t used;	/* to 4 */
+	uint64_t used;  /* to 4 */
 };
 
 struct virtq {

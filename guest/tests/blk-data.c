@@ -176,8 +176,8 @@ static bool span(struct blk *blk, uint32_t i, unsigned int crossings, unsigned i
 	uint64_t len = 0, address;
 	uint32_t count = memory_map.boundary_count;
 
-	address = buffer_span(memory_map.boundaries[i], 511, crossings, 1, ABI_SECTOR_SIZE, max,
-			      &len);
+	address =
+		buffer_span(memory_map.boundaries[i], 511, crossings, 1, ABI_SECTOR_SIZE, max, &len);
 	if (address) {
 		request.data[request.extents++] = (struct extent){address, len};
 		counts[0]++;
@@ -214,8 +214,7 @@ void test_blk_span(void)
 	if (!counts[0] && !counts[1])
 		tap_skip("no two boundaries have room");
 	else
-		tap_note("%u buffers and %u chains across 2 and 3 boundaries", counts[0],
-			 counts[1]);
+		tap_note("%u buffers and %u chains across 2 and 3 boundaries", counts[0], counts[1]);
 }
 
 /* Everything was written to the scratch sectors; now what the host can compute. */

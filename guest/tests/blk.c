@@ -86,8 +86,7 @@ static void check_rom(struct blk *blk, uint64_t rom)
 	status = blk_transfer(blk, BLK_OUT, sector, rom, ABI_SECTOR_SIZE);
 	CHECK(status == BLK_OK, "write from ROM at %lx: status %u", rom, status);
 	memset(own + ABI_SECTOR_SIZE, 0x5a, ABI_SECTOR_SIZE);
-	status = blk_transfer(blk, BLK_IN, sector, (uint64_t)own + ABI_SECTOR_SIZE,
-			      ABI_SECTOR_SIZE);
+	status = blk_transfer(blk, BLK_IN, sector, (uint64_t)own + ABI_SECTOR_SIZE, ABI_SECTOR_SIZE);
 	CHECK(status == BLK_OK && !memcmp(own, own + ABI_SECTOR_SIZE, ABI_SECTOR_SIZE),
 	      "ROM at %lx did not reach the disk", rom);
 	/* Something other than what the ROM holds. */

@@ -9,7 +9,7 @@
 #include "guest/tests/tests.h"
 #include "guest/virtio.h"
 
-#define RECEIVE	 0
+#define RECEIVE  0
 #define TRANSMIT 1
 
 #define RECEIVE_SIZE 7 /* so that a line takes several buffers */
@@ -23,8 +23,7 @@ static struct virtio_device *start(struct virtq *queue, uint16_t index)
 		tap_skip(device ? "no boundaries" : "no device");
 		return NULL;
 	}
-	if (!CHECK(virtio_start(device, FEATURE_EVENT_IDX) &&
-			   virtq_setup(queue, device, index, NULL),
+	if (!CHECK(virtio_start(device, FEATURE_EVENT_IDX) && virtq_setup(queue, device, index, NULL),
 		   "does not start"))
 		return NULL;
 	virtio_ready(device);

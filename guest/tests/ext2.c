@@ -14,16 +14,16 @@
 #include "guest/tap.h"
 #include "guest/tests/tests.h"
 
-#define EXT2_MAGIC	   0xef53
-#define ROOT_INODE	   2
-#define SUPERBLOCK_OFFSET  1024
-#define SUPERBLOCK_SIZE	   1024
-#define GROUP_SIZE	   32
-#define MODE_TYPE	   0xf000
-#define MODE_DIRECTORY	   0x4000
-#define MODE_FILE	   0x8000
-#define DIRECT_BLOCKS	   12
-#define MAX_BLOCK	   4096
+#define EXT2_MAGIC        0xef53
+#define ROOT_INODE        2
+#define SUPERBLOCK_OFFSET 1024
+#define SUPERBLOCK_SIZE   1024
+#define GROUP_SIZE        32
+#define MODE_TYPE         0xf000
+#define MODE_DIRECTORY    0x4000
+#define MODE_FILE         0x8000
+#define DIRECT_BLOCKS     12
+#define MAX_BLOCK         4096
 
 /* The fields used here; the rest of the superblock follows. */
 struct superblock {
@@ -76,9 +76,9 @@ struct ext2 {
 	uint8_t block[MAX_BLOCK]; /* the one read last */
 };
 
-/* --- blocks ------------------------------------------------------------------------------------- */
+/* --- blocks ---------------------------------------------------------------------------------- */
 
-/* A buffer of @len bytes across a boundary, another one each time; in the image if there is none. */
+/* A buffer of @len bytes across another boundary each time; in the image if there is none. */
 static uint64_t straddling(uint64_t len)
 {
 	static uint8_t own[MAX_BLOCK];
@@ -108,11 +108,12 @@ static bool read_bytes(struct ext2 *fs, uint64_t offset, void *to, uint64_t len)
 
 static bool read_block(struct ext2 *fs, uint32_t number)
 {
-	return CHECK(number && number < fs->super.blocks_count, "block %u: a hole, or outside", number) &&
+	return CHECK(number && number < fs->super.blocks_count, "block %u: a hole, or outside",
+		     number) &&
 	       read_bytes(fs, (uint64_t)number * fs->block_size, fs->block, fs->block_size);
 }
 
-/* --- the file system ---------------------------------------------------------------------------- */
+/* --- the file system ------------------------------------------------------------------------- */
 
 static bool read_superblock(struct ext2 *fs)
 {
@@ -157,8 +158,7 @@ static bool read_inode(struct ext2 *fs, uint32_t number, struct inode *inode)
 	if (!read_block(fs, table + (uint32_t)(offset / fs->block_size)))
 		return false;
 	memcpy(inode, fs->block + offset % fs->block_size, sizeof(*inode));
-	return CHECK(inode->size <= DIRECT_BLOCKS * fs->block_size, "inode %u is too large",
-		     number);
+	return CHECK(inode->size <= DIRECT_BLOCKS * fs->block_size, "inode %u is too large", number);
 }
 
 /* The inode number of a name in the block read last, or 0. */
@@ -203,15 +203,14 @@ static bool find_file(struct ext2 *fs, const char *path, struct inode *inode)
 				return false;
 			number = find_in_block(fs, path, len);
 		}
-		if (!CHECK(number, "a name of a path is not found") ||
-		    !read_inode(fs, number, inode))
+		if (!CHECK(number, "a name of a path is not found") || !read_inode(fs, number, inode))
 			return false;
 		path += len;
 	}
 	return CHECK((inode->mode & MODE_TYPE) == MODE_FILE, "not a file");
 }
 
-/* --- reading and writing files ------------------------------------------------------------------ */
+/* --- reading and writing files --------------------------------------------------------------- */
 
 static void check_file(struct ext2 *fs, const char *path)
 {
@@ -258,7 +257,8 @@ static void write_file(struct ext2 *fs, const char *path)
 		uint64_t buffer = straddling(fs->block_size);
 		uint32_t status;
 
-		if (!CHECK(number && number < fs->super.blocks_count, "block %u: a hole, or outside", number))
+		if (!CHECK(number && number < fs->super.blocks_count,
+			   "block %u: a hole, or outside", number))
 			return;
 		fill_block(fs, done, inode.size, at(buffer));
 		status = blk_transfer(fs->blk, BLK_OUT,

@@ -8,8 +8,8 @@
 #include "guest/tests/tests.h"
 #include "guest/virtio.h"
 
-#define CANARY	    0xa5
-#define SIZE	    64
+#define CANARY      0xa5
+#define SIZE        64
 #define MAX_BUFFER  16384
 #define MAX_BUFFERS 3
 
@@ -23,8 +23,7 @@ static bool bytes_are(const uint8_t *bytes, uint64_t len, uint8_t value)
 }
 
 /* Fill the chain, which is cleared before; *first gets its first eight bytes. */
-static bool fill(struct virtq *queue, const struct buffer *chain, unsigned int count,
-		 uint64_t *first)
+static bool fill(struct virtq *queue, const struct buffer *chain, unsigned int count, uint64_t *first)
 {
 	uint64_t total = 0;
 	uint32_t written = 0;
@@ -59,8 +58,8 @@ static unsigned int make_chain(uint32_t i, unsigned int crossings, struct buffer
 	uint32_t count = memory_map.boundary_count;
 	uint64_t len, address;
 
-	address = buffer_span(memory_map.boundaries[i], 17, crossings, SIZE - 17, 1, MAX_BUFFER,
-			      &len);
+	address =
+		buffer_span(memory_map.boundaries[i], 17, crossings, SIZE - 17, 1, MAX_BUFFER, &len);
 	if (address) {
 		chain[0] = (struct buffer){address, (uint32_t)len, true};
 		return 1;

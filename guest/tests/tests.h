@@ -3,32 +3,34 @@
 #ifndef GUEST_TESTS_H
 #define GUEST_TESTS_H
 
-#define FOR_EACH_TEST(test)                                                                        \
-	test("memory-map", memory_map)                                                             \
-	test("memory-straddle", memory_straddle)                                                   \
-	test("memory-holes", memory_holes)                                                         \
-	test("memory-rom", memory_rom)                                                             \
-	test("exceptions", exceptions)                                                             \
-	test("timer", timer)                                                                       \
-	test("irq-devices", irq_devices)                                                           \
-	test("virtio-mmio", virtio_mmio)                                                           \
-	test("blk-identify", blk_identify)                                                         \
-	test("blk-errors", blk_errors)                                                             \
-	test("blk-data", blk_data)                                                                 \
-	test("blk-span", blk_span)                                                                 \
-	test("blk-header", blk_header)                                                             \
-	test("blk-status", blk_status)                                                             \
-	test("blk-desc", blk_desc)                                                                 \
-	test("blk-avail", blk_avail)                                                               \
-	test("blk-used", blk_used)                                                                 \
-	test("blk-indirect", blk_indirect)                                                         \
-	test("blk-rom", blk_rom)                                                                   \
-	test("blk-readonly", blk_readonly)                                                         \
-	test("blk-final", blk_final)                                                               \
-	test("ext2", ext2)                                                                         \
-	test("rng", rng)                                                                           \
-	test("console-tx", console_tx)                                                             \
+/* clang-format off */
+#define FOR_EACH_TEST(test)					\
+	test("memory-map", memory_map)				\
+	test("memory-straddle", memory_straddle)		\
+	test("memory-holes", memory_holes)			\
+	test("memory-rom", memory_rom)				\
+	test("exceptions", exceptions)				\
+	test("timer", timer)					\
+	test("irq-devices", irq_devices)			\
+	test("virtio-mmio", virtio_mmio)			\
+	test("blk-identify", blk_identify)			\
+	test("blk-errors", blk_errors)				\
+	test("blk-data", blk_data)				\
+	test("blk-span", blk_span)				\
+	test("blk-header", blk_header)				\
+	test("blk-status", blk_status)				\
+	test("blk-desc", blk_desc)				\
+	test("blk-avail", blk_avail)				\
+	test("blk-used", blk_used)				\
+	test("blk-indirect", blk_indirect)			\
+	test("blk-rom", blk_rom)				\
+	test("blk-readonly", blk_readonly)			\
+	test("blk-final", blk_final)				\
+	test("ext2", ext2)					\
+	test("rng", rng)					\
+	test("console-tx", console_tx)				\
 	test("console-rx", console_rx)
+/* clang-format on */
 
 #define DECLARE_TEST(text, name) void test_##name(void);
 FOR_EACH_TEST(DECLARE_TEST)

@@ -22,8 +22,7 @@ static void check_identity(const struct virtio_device *device)
 static void check_reset(const struct virtio_device *device)
 {
 	virtio_write(device, VIRTIO_STATUS, 0);
-	CHECK(virtio_read(device, VIRTIO_STATUS) == 0, "device %u: status after reset",
-	      device->id);
+	CHECK(virtio_read(device, VIRTIO_STATUS) == 0, "device %u: status after reset", device->id);
 	virtio_write(device, VIRTIO_QUEUE_SELECT, 0);
 	CHECK(virtio_read(device, VIRTIO_QUEUE_READY) == 0, "device %u: queue ready after reset",
 	      device->id);
