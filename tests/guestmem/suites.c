@@ -5,5 +5,8 @@
 /* clang-format off: one a line */
 suite_fn *const test_suites[] = {
 	region_suite,
+	memory_suite,
+	iter_suite,
+	property_suite,
 	NULL,
 };
