@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * A real file system on the disk: the superblock makes sense, a file found by its path has the
- * right sum, and another one is overwritten in place with the pattern the host knows. Files of
- * direct blocks only. Every block passes through a buffer that straddles a boundary, if there are
- * boundaries.
+ * right sum, and another one is overwritten in place with the pattern the host knows. Files have
+ * direct and singly indirect blocks, no more. Every block passes through a buffer that straddles a
+ * boundary, if there are boundaries.
  */
 #include <stddef.h>
 
@@ -161,6 +161,19 @@ static bool read_inode(struct ext2 *fs, uint32_t number, struct inode *inode)
 	return CHECK(inode->size <= DIRECT_BLOCKS * fs->block_size, "inode %u is too large", number);
 }
 
+/* The number of a file's block, 0 if it is a hole or cannot be told. May read into fs->block. */
+static uint32_t file_block(struct ext2 *fs, const struct inode *inode, uint32_t index)
+{
+	uint32_t number;
+
+	if (index < DIRECT_BLOCKS)
+		return inode->block[index];
+	if (!read_block(fs, inode->block[DIRECT_BLOCKS]))
+		return 0;
+	memcpy(&number, fs->block + (index - DIRECT_BLOCKS) * sizeof(number), sizeof(number));
+	return number;
+}
+
 /* The inode number of a name in the block read last, or 0. */
 static uint32_t find_in_block(const struct ext2 *fs, const char *name, size_t len)
 {
@@ -199,7 +212,7 @@ static bool find_file(struct ext2 *fs, const char *path, struct inode *inode)
 			return false;
 		number = 0;
 		for (uint32_t i = 0; i * fs->block_size < inode->size && !number; i++) {
-			if (!read_block(fs, inode->block[i]))
+			if (!read_block(fs, file_block(fs, inode, i)))
 				return false;
 			number = find_in_block(fs, path, len);
 		}
@@ -222,7 +235,7 @@ static void check_file(struct ext2 *fs, const char *path)
 		return;
 	for (uint32_t done = 0, len; done < inode.size; done += len) {
 		len = inode.size - done < fs->block_size ? inode.size - done : fs->block_size;
-		if (!read_block(fs, inode.block[done / fs->block_size]))
+		if (!read_block(fs, file_block(fs, &inode, done / fs->block_size)))
 			return;
 		sum = abi_fnv1a(sum, fs->block, len);
 	}
@@ -253,7 +266,7 @@ static void write_file(struct ext2 *fs, const char *path)
 	if (!find_file(fs, path, &inode))
 		return;
 	for (uint32_t done = 0; done < inode.size; done += fs->block_size) {
-		uint32_t number = inode.block[done / fs->block_size];
+		uint32_t number = file_block(fs, &inode, done / fs->block_size);
 		uint64_t buffer = straddling(fs->block_size);
 		uint32_t status;
 
