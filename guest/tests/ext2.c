@@ -158,7 +158,8 @@ static bool read_inode(struct ext2 *fs, uint32_t number, struct inode *inode)
 	if (!read_block(fs, table + (uint32_t)(offset / fs->block_size)))
 		return false;
 	memcpy(inode, fs->block + offset % fs->block_size, sizeof(*inode));
-	return CHECK(inode->size <= DIRECT_BLOCKS * fs->block_size, "inode %u is too large", number);
+	return CHECK(inode->size <= (DIRECT_BLOCKS + fs->block_size / 4) * fs->block_size,
+		     "inode %u is too large", number);
 }
 
 /* The number of a file's block, 0 if it is a hole or cannot be told. May read into fs->block. */
