@@ -74,7 +74,9 @@ int gm_fault_install(void)
 			access;                                                                    \
 		} else if (sigsetjmp(guard_.env, 0) == 0) {                                        \
 			current = &guard_;                                                         \
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);                                   \
 			access;                                                                    \
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);                                   \
 			current = NULL;                                                            \
 		} else {                                                                           \
 			err_ = GM_ERR_FAULT;                                                       \

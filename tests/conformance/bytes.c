@@ -88,7 +88,7 @@ static void read_some(struct conf *c)
 {
 	struct conf_request request = {
 		.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .access = GM_ACCESS_READ};
-	uint8_t *buf = conf_zalloc(request.len);
+	uint8_t *buf = conf_zalloc(conf_room(c, request.len));
 	ssize_t n = target_read(&c->target, request.addr, buf, request.len);
 
 	if (n < 0) {

@@ -86,6 +86,8 @@ bool conf_pair(struct conf *c, int arg, uint64_t *first, uint64_t *second);
 uint8_t *conf_list(struct conf *c, int arg, size_t width, size_t *count);
 /* A buffer of @len zeroes, at least one byte long; exits if the host has none. */
 void *conf_zalloc(size_t len);
+/* Room for all that an access of @len bytes can get from c->target, however large @len is. */
+size_t conf_room(const struct conf *c, uint64_t len);
 
 /* The result. */
 void conf_put(struct conf *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -171,25 +171,12 @@ static void read_from(struct conf *c, bool exact)
 	free(data);
 }
 
-/* A sink never gets more than the memory has: enough room for the sinks without a bound. */
-static size_t sink_room(const struct conf *c, uint64_t len)
-{
-	uint64_t room = c->target.slice ? c->target.slice->len : 0;
-
-	if (c->target.region)
-		room = gm_region_size(c->target.region);
-	for (size_t i = 0; c->backend && i < gm_memory_count(c->backend); i++)
-		room += gm_region_size(gm_memory_region(c->backend, i));
-	/* Translations may map the same memory many times over. */
-	return len < 64 * room ? len : 64 * room;
-}
-
 static void write_to(struct conf *c, bool exact)
 {
 	struct conf_request request = {
 		.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .access = GM_ACCESS_READ};
 	bool plain = !strncmp(c->argv[2], "buf:", 4);
-	size_t room = plain ? strtoull(c->argv[2] + 4, NULL, 0) : sink_room(c, request.len);
+	size_t room = plain ? strtoull(c->argv[2] + 4, NULL, 0) : conf_room(c, request.len);
 	struct gm_buf_writer buffer;
 	struct unreliable unreliable;
 	struct gm_writer *writer = &buffer.writer;

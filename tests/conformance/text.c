@@ -24,6 +24,20 @@ void *conf_zalloc(size_t len)
 	return buf;
 }
 
+/* Translations may map the same memory more than once, but not that often. */
+#define MAPPED_TIMES 256
+
+size_t conf_room(const struct conf *c, uint64_t len)
+{
+	uint64_t room = c->target.slice ? c->target.slice->len : 0;
+
+	if (c->target.region)
+		room = gm_region_size(c->target.region);
+	for (size_t i = 0; c->target.memory && i < gm_memory_count(c->backend); i++)
+		room += MAPPED_TIMES * gm_region_size(gm_memory_region(c->backend, i));
+	return len < room ? len : room;
+}
+
 static uint64_t parse_u64(struct conf *c, const char *text, const char *stop)
 {
 	uint64_t value;

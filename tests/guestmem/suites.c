@@ -7,6 +7,7 @@ suite_fn *const test_suites[] = {
 	region_suite,
 	memory_suite,
 	iter_suite,
+	iommu_suite,
 	property_suite,
 	NULL,
 };

@@ -8,6 +8,7 @@
 suite_fn region_suite;
 suite_fn memory_suite;
 suite_fn iter_suite;
+suite_fn property_suite;
 suite_fn sg_suite;
 suite_fn cell_suite;
 suite_fn iommu_suite;
