@@ -66,6 +66,8 @@ struct test_irq {
 
 struct harness {
 	struct gm_memory *memory;
+	uint8_t *arena; /* where RAM of very many regions is, or NULL */
+	size_t arena_size;
 	struct gm_cell *cell;
 	struct loop *loop;
 	struct test_irq irq;
