@@ -101,7 +101,7 @@ int gm_memory_new_translated(struct gm_memory *backend, struct gm_iommu *iommu, 
 	int err;
 
 	*out = NULL;
-	if (backend->iommu)
+	if (backend->iommu || (dirty_page & (dirty_page - 1)))
 		return GM_ERR_INVALID_ARGUMENT;
 	if (dirty_page) {
 		err = log_new(dirty_bytes, dirty_page, &log);
