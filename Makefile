@@ -58,11 +58,12 @@ DEPFLAGS = -MMD -MP
 
 # --- what there is ----------------------------------------------------------------------------
 
-objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
+O := $(B)/obj
+objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 GUESTMEM_OBJS := $(call objs,guestmem)
 DEVICES_OBJS := $(call objs,devices)
-VMM_OBJS := $(filter-out $(B)/vmm/main.o,$(call objs,vmm))
+VMM_OBJS := $(filter-out $(O)/vmm/main.o,$(call objs,vmm))
 LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
 
 TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.S))
@@ -83,16 +84,16 @@ $(LIBS):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/vmm: $(B)/vmm/main.o $(LIBS)
+$(B)/vmm: $(O)/vmm/main.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
-$(B)/vmm-static: $(B)/vmm/main.o $(LIBS)
+$(B)/vmm-static: $(O)/vmm/main.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_LIBS)
 	$(Q)strip $@
 
-$(B)/%.o: %.c
+$(O)/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(DEPFLAGS) -c -o $@ $<
@@ -102,28 +103,31 @@ $(B)/%.o: %.c
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -I.
-GUEST_OBJS := $(patsubst %,$(B)/%.o,$(basename $(wildcard guest/*.S guest/*.c guest/tests/*.c)))
+GUEST_OBJS := $(patsubst %,$(O)/%.o,$(basename $(wildcard guest/*.S guest/*.c guest/tests/*.c)))
 
 $(GUEST_OBJS): CFLAGS_ALL = $(GUEST_CFLAGS)
-$(B)/guest/%.o: guest/%.S
+$(O)/guest/%.o: guest/%.S
 	$(call say,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
 $(B)/guest/kernel.elf: $(GUEST_OBJS) guest/link.ld
 	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -nostdlib -static -no-pie -T guest/link.ld -Wl,--build-id=none \
 		-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -o $@ $(GUEST_OBJS)
 
-$(B)/guest/tiny/%.bin: $(B)/guest/tiny/%.o
+$(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
+	$(Q)mkdir -p $(@D)
 	$(Q)ld -Ttext 0x1000 --oformat binary -e 0x1000 -o $@ $<
 
 # --- tests --------------------------------------------------------------------------------------
 
 TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
 define test_program
-$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(B)/tests/runner.o $(LIBS)
+$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(O)/tests/runner.o $(LIBS)
 	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
 endef
 $(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
@@ -132,7 +136,7 @@ $(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
-$(BENCHES): $(B)/%: $(B)/tests/bench/%.o $(LIBS)
+$(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
@@ -155,4 +159,4 @@ help: ## this list
 	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	$(Q)printf '\n  DEBUG=1  SANITIZE=address,undefined|thread  CC=clang  V=1  CFLAGS=... LDFLAGS=...\n'
 
--include $(shell [ ! -d $(B) ] || find $(B) -name '*.d' -not -path 'build/*/build/*' 2>/dev/null)
+-include $(shell [ ! -d $(O) ] || find $(O) -name '*.d')
