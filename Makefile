@@ -70,12 +70,13 @@ TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.
 TEST_DIRS := guestmem devices vmm kvm
 TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all static guest tests test demo bench lint clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
-tests: $(TESTS) $(B)/conformance all ## build the tests without running them
+tests: $(TESTS) $(B)/conformance $(TOOLS) all ## build the tests without running them
 
 $(B)/libguestmem.a: $(GUESTMEM_OBJS)
 $(B)/libdevices.a: $(DEVICES_OBJS)
@@ -140,10 +141,14 @@ $(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
+$(TOOLS): $(B)/%: $(O)/tests/tools/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
 
-demo: all ## boot the test kernel on a memory of many pieces, with a disk
+demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo
 
 bench: all static $(BENCHES) ## speed and size, as ratios
