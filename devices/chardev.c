@@ -27,11 +27,11 @@
  */
 struct chardev {
 	struct loop *loop;
-	char name[64]; /* for messages */
-	int in;	       /* -1: no input */
-	int out;       /* -1: output vanishes */
+	char name[64];   /* for messages */
+	int in;          /* -1: no input */
+	int out;         /* -1: output vanishes */
 	int out_watched; /* W: out, or for a pty a duplicate, as epoll takes a descriptor once */
-	int wake;      /* eventfd */
+	int wake;        /* eventfd */
 	bool pty;
 
 	struct chardev_handler handler;
@@ -41,10 +41,10 @@ struct chardev {
 	struct loop_watch *in_watch;
 	struct loop_watch *wake_watch;
 	struct loop_watch *out_watch; /* W */
-	bool always_ready;	      /* in is a file: wake stands in for it */
-	bool idle;		      /* the source is not asked: the buffer is full */
-	bool paused;		      /* atomic: resume() has to ring */
-	bool gone;		      /* W: nothing can be written any more */
+	bool always_ready;            /* in is a file: wake stands in for it */
+	bool idle;                    /* the source is not asked: the buffer is full */
+	bool paused;                  /* atomic: resume() has to ring */
+	bool gone;                    /* W: nothing can be written any more */
 	struct log_limit log;
 
 	size_t start, len; /* of what is in the buffer */

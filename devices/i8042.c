@@ -6,10 +6,10 @@
 #include "devices/i8042.h"
 
 #define STATUS_OUTPUT_FULL 0x01
-#define STATUS_SYSTEM	   0x04 /* the self test passed */
-#define STATUS_UNLOCKED	   0x10
+#define STATUS_SYSTEM      0x04 /* the self test passed */
+#define STATUS_UNLOCKED    0x10
 
-#define CONFIG_SYSTEM	      0x04
+#define CONFIG_SYSTEM         0x04
 #define CONFIG_KBD_DISABLED   0x10
 #define CONFIG_MOUSE_DISABLED 0x20
 
@@ -23,9 +23,9 @@ enum command {
 	PULSE_RESET = 0xfe,
 };
 
-#define SELF_TEST_PASSED 0x55
+#define SELF_TEST_PASSED  0x55
 #define KBD_TEST_NO_CLOCK 0x01 /* the clock line is stuck: nothing is plugged in */
-#define OUTPUT_RUN	 0x01  /* the processor's reset line, active low */
+#define OUTPUT_RUN        0x01 /* the processor's reset line, active low */
 
 void i8042_init(struct i8042 *i8042, void (*reset)(void *arg), void *arg)
 {
@@ -81,8 +81,7 @@ static void command_read(void *device, uint64_t offset, void *data, unsigned int
 	(void)offset;
 	(void)len;
 	pthread_mutex_lock(&i8042->lock);
-	*(uint8_t *)data = STATUS_SYSTEM | STATUS_UNLOCKED |
-			   (i8042->full ? STATUS_OUTPUT_FULL : 0);
+	*(uint8_t *)data = STATUS_SYSTEM | STATUS_UNLOCKED | (i8042->full ? STATUS_OUTPUT_FULL : 0);
 	pthread_mutex_unlock(&i8042->lock);
 }
 

@@ -22,15 +22,15 @@ struct loop_watch {
 	int fd;
 	loop_callback *callback;
 	void *arg;
-	bool dead;		      /* loop thread */
+	bool dead;                    /* loop thread */
 	struct loop_watch *next_dead; /* loop thread */
 };
 
 struct loop {
 	int epoll;
-	int stop;		 /* eventfd; its epoll entry has no watch */
-	int result;		 /* atomic; valid once stopped is 2 */
-	int stopped;		 /* atomic: 0, 1 while result is being written, 2 */
+	int stop;                /* eventfd; its epoll entry has no watch */
+	int result;              /* atomic; valid once stopped is 2 */
+	int stopped;             /* atomic: 0, 1 while result is being written, 2 */
 	struct loop_watch *dead; /* loop thread */
 };
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * /dev/kvm and the virtual machine: what is asked of KVM for the machine as a whole. vCPUs are
+ * vcpu.h's.
+ */
+#ifndef VMM_KVM_H
+#define VMM_KVM_H
+
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/report.h"
+#include "guestmem/guestmem.h"
+
+#define KVM_PATH "/dev/kvm"
+
+/* Constant after set-up. */
+struct kvm {
+	int fd;
+	int vm; /* -1 before kvm_create_vm() */
+	size_t max_slots;
+	size_t run_size; /* of a vCPU's shared page, struct kvm_run first */
+};
+
+/*
+ * Open @path, check that it is a KVM with the API version and the capabilities this monitor needs.
+ * kvm_close() in every case.
+ */
+int kvm_open(struct kvm *kvm, const char *path, struct report *report);
+void kvm_close(struct kvm *kvm);
+
+/*
+ * Make the VM with one memory slot for each region, then the interrupt controllers: local APICs in
+ * KVM, @ioapic_pins routes for an IOAPIC here. This order, since a slot that changes after
+ * interrupt routing or an ioeventfd exists waits for a grace period of the kernel.
+ */
+int kvm_create_vm(struct kvm *kvm, const struct gm_memory *memory, unsigned int ioapic_pins,
+		  struct report *report);
+
+/*
+ * These change what a running guest sees: 0, or -1 and errno. Any thread.
+ *
+ * A 32-bit write of @value to guest physical @addr signals @eventfd instead of ending KVM_RUN.
+ */
+int kvm_ioeventfd(const struct kvm *kvm, uint64_t addr, uint32_t value, int eventfd, bool attach);
+
+/* A signal on @eventfd raises @gsi; one that came before counts. */
+int kvm_irqfd(const struct kvm *kvm, unsigned int gsi, int eventfd, bool attach);
+
+/* What each GSI is: all of them at once. */
+int kvm_set_routes(const struct kvm *kvm, const struct kvm_irq_routing *routes);
+
+/* Whether this KVM has no hardware under it and interprets the guest's ring 0. */
+bool kvm_is_software(void);
+
+#endif

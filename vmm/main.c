@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vmm: boot a kernel on a memory of any layout. This is the whole story; each step is a file of
+ * its own. README.md has the exit statuses.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "guestmem/fault.h"
+#include "vmm/boot.h"
+#include "vmm/kvm.h"
+#include "vmm/layout.h"
+#include "vmm/machine.h"
+#include "vmm/options.h"
+#include "vmm/stats.h"
+#include "vmm/terminal.h"
+
+/* A descriptor opened below 3 would be taken for standard input, output or error. */
+static int open_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	}
+	return 0;
+}
+
+/* Signals that are answers to something this process does are error numbers instead. */
+static int prepare_process(struct report *report)
+{
+	if (open_standard_descriptors())
+		return report_fail(report, REPORT_HOST, "/dev/null: cannot be opened");
+	signal(SIGPIPE, SIG_IGN);
+	if (gm_fault_install())
+		return report_fail(report, REPORT_HOST, "sigaction: no handler for SIGBUS");
+	return 0;
+}
+
+static int load(struct machine *machine, const struct options *options,
+		const struct gm_memory *memory, struct report *report)
+{
+	struct boot_params params = {
+		.kernel = options->kernel,
+		.modules = options->modules,
+		.module_count = options->module_count,
+		.flat = options->flat,
+	};
+	struct boot_state state;
+	char *cmdline;
+	int err;
+
+	for (size_t i = 0; i < options->device_count; i++) {
+		const struct option_device *device = &options->devices[i];
+
+		if (machine_add_device(machine, device->type, device->args, report))
+			return -1;
+	}
+	cmdline = machine_cmdline(machine, options->cmdline);
+	if (!cmdline)
+		return report_fail(report, REPORT_HOST, "out of memory");
+	params.cmdline = cmdline;
+	err = boot_load(&params, memory, &state, report);
+	free(cmdline);
+	return err ? err : machine_create_vcpu(machine, &state, report);
+}
+
+static int run(const struct options *options, struct kvm *kvm, struct gm_memory *memory,
+	       int *status, struct report *report)
+{
+	struct machine machine;
+	int err = machine_create(&machine, kvm, memory, options->serial, report);
+
+	if (err)
+		goto out;
+	err = load(&machine, options, memory, report);
+	if (err)
+		goto out;
+	err = terminal_begin(&machine, report);
+	if (!err)
+		err = machine_run(&machine, status, report);
+	terminal_end();
+	if (!err && options->stats)
+		print_stats(&machine);
+out:
+	machine_destroy(&machine);
+	return err;
+}
+
+static int start(const struct options *options, int *status, struct report *report)
+{
+	struct kvm kvm;
+	struct gm_memory *memory = NULL;
+	int err = kvm_open(&kvm, KVM_PATH, report);
+
+	if (err)
+		goto out;
+	err = layout_build(&options->layout, kvm.max_slots, 0, &memory, report);
+	if (err)
+		goto out;
+	if (options->print_map)
+		print_map(memory);
+	err = run(options, &kvm, memory, status, report);
+out:
+	kvm_close(&kvm);
+	gm_memory_put(memory);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct report report;
+	struct options options = {0};
+	int status = EXIT_SUCCESS;
+	int err = prepare_process(&report);
+
+	if (!err)
+		err = options_parse(argc, argv, &options, &report);
+	if (!err)
+		err = start(&options, &status, &report);
+	if (err < 0) {
+		fprintf(stderr, "vmm: %s\n", report.text);
+		status = (int)report.status;
+	}
+	options_clear(&options);
+	return status;
+}

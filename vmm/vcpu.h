@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * A vCPU: KVM's descriptor, the thread that runs it, and what is done about each exit.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include <pthread.h>
+
+#include "devices/bus.h"
+#include "vmm/boot.h"
+#include "vmm/kvm.h"
+
+/* How a run ends other than by the guest's own choice. README.md has the whole table. */
+enum vcpu_end {
+	VCPU_END_HOST = 1,         /* the host cannot go on: KVM_RUN failed */
+	VCPU_END_TRIPLE_FAULT = 3, /* the guest shut itself down */
+	VCPU_END_BROKEN = 4,       /* KVM cannot execute the guest */
+};
+
+/* Exits are counted by reason; those above are counted as the last. */
+#define VCPU_EXIT_REASONS 64
+
+/* What a vCPU runs in: the machine's, shared by all, constant while they run. */
+struct vcpu_env {
+	const struct kvm *kvm;
+	const struct bus *pio;
+	const struct bus *mmio;
+	struct gm_cell *memory;
+	void (*end)(void *arg, int status); /* the machine is to end; any vCPU thread */
+	void *arg;
+};
+
+/* Constant while the thread runs, but for what is marked. */
+struct vcpu {
+	const struct vcpu_env *env;
+	unsigned int index;
+	int fd;
+	struct kvm_run *run; /* the thread's and KVM's; immediate_exit: whoever stops it */
+	pthread_t thread;
+	bool started;
+	bool stop;                         /* atomic */
+	unsigned int retries;              /* thread: EAGAIN without an exit between */
+	uint64_t exits[VCPU_EXIT_REASONS]; /* thread; for others after vcpu_stop() */
+};
+
+/* Make vCPU @index of @count with its CPUID and MSRs. vcpu_destroy() in every case. */
+int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned int index,
+		unsigned int count, struct report *report);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Before vcpu_start(). */
+int vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_state *state, struct report *report);
+
+int vcpu_start(struct vcpu *vcpu, struct report *report);
+
+/* Have the thread leave KVM_RUN and end, and wait for it. Nothing to do if it never started. */
+void vcpu_stop(struct vcpu *vcpu);
+
+/* "KVM_EXIT_IO" without its prefix; NULL for a number this monitor does not know. */
+const char *vcpu_exit_name(unsigned int reason);
+
+#endif
