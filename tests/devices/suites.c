@@ -2,8 +2,17 @@
 /* The table of suites of test-devices. */
 #include "tests/devices/suites.h"
 
-/* clang-format off: one a line */
+/* clang-format off */
 suite_fn *const test_suites[] = {
-	virtqueue_suite, mmio_suite,       blk_suite,     rng_suite,    hostile_suite,
-	bugs_suite,      invariance_suite, options_suite, report_suite, NULL,
+	virtqueue_suite,
+	mmio_suite,
+	blk_suite,
+	rng_suite,
+	console_suite,
+	hostile_suite,
+	bugs_suite,
+	invariance_suite,
+	options_suite,
+	report_suite,
+	NULL,
 };
