@@ -13,9 +13,9 @@
 
 #include "devices/bus.h"
 
-#define EXIT_PORT_BASE	 0xf4
-#define EXIT_PORT_SIZE	 8
-#define EXIT_PORT_DEBUG	 0 /* offsets */
+#define EXIT_PORT_BASE   0xf4
+#define EXIT_PORT_SIZE   8
+#define EXIT_PORT_DEBUG  0 /* offsets */
 #define EXIT_PORT_STATUS 4
 
 /* Constant after set-up. */
