@@ -24,14 +24,18 @@ void machine_stop(struct machine *machine, int status)
 	loop_stop(machine->loop, status);
 }
 
+/* On a vCPU's thread: not one instruction more. */
 static void guest_ends(void *arg, int status)
 {
-	machine_stop(arg, status);
+	struct machine *machine = arg;
+
+	vcpu_leave(&machine->vcpu);
+	machine_stop(machine, status);
 }
 
 static void guest_resets(void *arg)
 {
-	machine_stop(arg, 0);
+	guest_ends(arg, 0);
 }
 
 /* --- platform devices --------------------------------------------------------------------------- */

@@ -97,6 +97,12 @@ int vcpu_start(struct vcpu *vcpu, struct report *report)
 	return 0;
 }
 
+void vcpu_leave(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->stop, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+}
+
 /*
  * A vCPU that is on its way into KVM_RUN sees immediate_exit, one inside sees the signal; one on
  * its way into a blocking write(2) sees neither, therefore the signal is repeated.
@@ -107,8 +113,7 @@ void vcpu_stop(struct vcpu *vcpu)
 
 	if (!vcpu->started)
 		return;
-	__atomic_store_n(&vcpu->stop, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	vcpu_leave(vcpu);
 	do {
 		pthread_kill(vcpu->thread, SIGRTMIN);
 		clock_gettime(CLOCK_MONOTONIC, &until);

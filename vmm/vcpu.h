@@ -54,6 +54,9 @@ int vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_state *state, struc
 
 int vcpu_start(struct vcpu *vcpu, struct report *report);
 
+/* Have the thread end rather than enter KVM_RUN again. Any thread. */
+void vcpu_leave(struct vcpu *vcpu);
+
 /* Have the thread leave KVM_RUN and end, and wait for it. Nothing to do if it never started. */
 void vcpu_stop(struct vcpu *vcpu);
 
