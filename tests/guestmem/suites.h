@@ -8,6 +8,12 @@
 suite_fn region_suite;
 suite_fn memory_suite;
 suite_fn iter_suite;
+suite_fn address_suite;
+suite_fn bitmap_suite;
+suite_fn slice_suite;
+suite_fn bytes_suite;
+suite_fn stream_suite;
+suite_fn fault_suite;
 suite_fn property_suite;
 suite_fn sg_suite;
 suite_fn cell_suite;
