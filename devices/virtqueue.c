@@ -35,11 +35,6 @@ struct split_desc {
 	gm_le16_t next;
 };
 
-struct split_used_elem {
-	gm_le32_t id;
-	gm_le32_t len;
-};
-
 _Static_assert(sizeof(struct split_desc) == 16, "the layout of the specification");
 
 int virtq_init(struct virtq *vq, uint16_t max_size)
@@ -161,55 +156,57 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 	return vq->seen_avail != vq->next_avail;
 }
 
-/*
- * Whether [addr, addr + len) is backed for @access, and whether a region boundary cuts it. The
- * first slice of the iterator answers both for a buffer in one region.
- */
-static bool check_buffer(struct virtq *vq, const struct gm_memory *memory, gm_addr addr,
-			 uint32_t len, enum gm_access access)
-{
-	struct gm_slice slice;
-	struct gm_iter it;
-
-	vq->buffers++;
-	gm_iter_init(&it, memory, addr, len, access);
-	if (gm_likely(gm_iter_next(&it, &slice) && slice.len == len))
-		return true;
-	vq->buffers_crossing++;
-	while (gm_iter_next(&it, &slice))
-		;
-	return it.error == 0;
-}
-
-/* Where the walk of one chain is. */
+/* Where the walk of one chain is, and what it has found. */
 struct walk {
 	gm_addr table;        /* the queue's descriptor table or an indirect one */
 	uint32_t entries;     /* its size */
 	uint32_t index;       /* next descriptor in it */
 	uint32_t limit;       /* descriptors a chain in it may have */
-	uint32_t descriptors; /* with bytes or without, the indirect one not counted */
-	uint32_t count;       /* ranges filled in */
+	uint32_t descriptors; /* so far, with bytes or without, the indirect one not counted */
+	uint32_t ranges;      /* filled in */
+	uint32_t readable;    /* of these, once a writable one was seen */
+	uint32_t crossing;    /* of these, cut by a region boundary */
+	uint64_t len[2];      /* bytes to read, bytes to write */
+	bool writing;         /* a writable one was seen */
 	bool indirect;
 };
 
-static const char *enter_indirect(const struct virtq *vq, struct walk *walk,
-				  const struct split_desc *desc)
+/*
+ * Whether [addr, addr + len) is backed for @access, and whether a region boundary cuts it. The
+ * first slice of the iterator answers both for a buffer in one region.
+ */
+static inline bool check_buffer(struct walk *walk, const struct gm_memory *memory, gm_addr addr,
+				uint32_t len, enum gm_access access)
 {
-	uint32_t len = gm_le32_get(desc->len);
+	struct gm_slice slice;
+	struct gm_iter it;
+
+	gm_iter_init(&it, memory, addr, len, access);
+	if (gm_likely(gm_iter_next(&it, &slice) && slice.len == len))
+		return true;
+	walk->crossing++;
+	while (gm_iter_next(&it, &slice))
+		;
+	return it.error == 0;
+}
+
+static const char *enter_indirect(const struct virtq *vq, struct walk *walk, gm_addr addr,
+				  uint32_t len, uint16_t flags)
+{
 	gm_addr end;
 
 	if (!vq->indirect)
 		return "indirect descriptor without the feature";
 	if (walk->indirect)
 		return "indirect descriptor in an indirect table";
-	if (gm_le16_get(desc->flags) & VRING_DESC_F_NEXT)
+	if (flags & VRING_DESC_F_NEXT)
 		return "indirect descriptor with a next one";
-	if (len == 0 || len % sizeof(*desc))
+	if (len == 0 || len % sizeof(struct split_desc))
 		return "length of an indirect table is not a multiple of 16";
-	walk->table = gm_le64_get(desc->addr);
-	if (__builtin_add_overflow(walk->table, len, &end))
+	if (__builtin_add_overflow(addr, len, &end))
 		return "indirect table wraps around the address space";
-	walk->entries = len / sizeof(*desc);
+	walk->table = addr;
+	walk->entries = len / sizeof(struct split_desc);
 	walk->index = 0;
 	walk->limit = vq->max_size;
 	walk->indirect = true;
@@ -217,75 +214,95 @@ static const char *enter_indirect(const struct virtq *vq, struct walk *walk,
 }
 
 /* Add one buffer to the chain. */
-static const char *add_buffer(struct virtq *vq, const struct gm_memory *memory, struct walk *walk,
-			      const struct split_desc *desc, struct virtq_chain *chain)
+static inline const char *add_buffer(struct gm_range *ranges, const struct gm_memory *memory,
+				     struct walk *walk, gm_addr addr, uint32_t len, bool write)
 {
-	gm_addr addr = gm_le64_get(desc->addr);
-	uint32_t len = gm_le32_get(desc->len);
-	bool write = gm_le16_get(desc->flags) & VRING_DESC_F_WRITE;
-
-	if (!write && chain->writable)
+	if (!write && walk->writing)
 		return "readable descriptor behind a writable one";
-	if (write && !chain->writable)
-		chain->writable = &vq->ranges[walk->count];
+	if (write && !walk->writing) {
+		walk->writing = true;
+		walk->readable = walk->ranges;
+	}
 	if (len == 0)
 		return NULL;
-	if (chain->readable_len + chain->writable_len + len > CHAIN_BYTES_MAX)
+	walk->len[write] += len;
+	if (walk->len[0] + walk->len[1] > CHAIN_BYTES_MAX)
 		return "descriptor chain of more than 2^32 bytes";
-	if (!check_buffer(vq, memory, addr, len, write ? GM_ACCESS_WRITE : GM_ACCESS_READ))
+	if (!check_buffer(walk, memory, addr, len, write ? GM_ACCESS_WRITE : GM_ACCESS_READ))
 		return write ? "buffer is not in writable memory" : "buffer is not in memory";
-	if (write) {
-		chain->writable_count++;
-		chain->writable_len += len;
-	} else {
-		chain->readable_count++;
-		chain->readable_len += len;
-	}
-	vq->ranges[walk->count++] = (struct gm_range){addr, len};
+	ranges[walk->ranges++] = (struct gm_range){addr, len};
 	return NULL;
 }
 
-/* Collect the chain that begins at chain->head. Returns NULL or what is wrong with it. */
-static const char *walk_chain(struct virtq *vq, const struct gm_memory *memory,
-			      struct virtq_chain *chain)
+/* Collect the descriptors of a chain. Returns NULL or what is wrong with it. */
+static inline const char *walk_chain(const struct virtq *vq, const struct gm_memory *memory,
+				     struct walk *walk)
 {
-	struct walk walk = {
-		.table = vq->desc,
-		.entries = vq->size,
-		.index = chain->head,
-		.limit = vq->size,
-	};
-	struct split_desc desc;
-	const char *error;
+	struct gm_range *ranges = vq->ranges;
 
 	for (;;) {
+		struct split_desc desc = {0};
+		const char *error;
+		uint32_t len;
+		uint16_t flags;
+		gm_addr addr;
+
 		/* No sum here can wrap: the tables were checked against the end of the space. */
-		if (gm_read_obj(memory, walk.table + 16ULL * walk.index, &desc))
+		if (gm_read_obj(memory, walk->table + 16ULL * walk->index, &desc))
 			return "descriptor is not in memory";
-		if (gm_le16_get(desc.flags) & VRING_DESC_F_INDIRECT) {
-			error = enter_indirect(vq, &walk, &desc);
+		addr = gm_le64_get(desc.addr);
+		len = gm_le32_get(desc.len);
+		flags = gm_le16_get(desc.flags);
+		if (gm_unlikely(flags & VRING_DESC_F_INDIRECT)) {
+			error = enter_indirect(vq, walk, addr, len, flags);
 			if (error)
 				return error;
 			continue;
 		}
 		/* What ends a loop: no chain has more descriptors than this. */
-		if (walk.descriptors++ == walk.limit)
+		if (walk->descriptors++ == walk->limit)
 			return "descriptor chain is longer than the queue";
-		error = add_buffer(vq, memory, &walk, &desc, chain);
+		error = add_buffer(ranges, memory, walk, addr, len, flags & VRING_DESC_F_WRITE);
 		if (error)
 			return error;
-		if (!(gm_le16_get(desc.flags) & VRING_DESC_F_NEXT))
+		if (!(flags & VRING_DESC_F_NEXT))
 			return NULL;
-		walk.index = gm_le16_get(desc.next);
-		if (walk.index >= walk.entries)
+		walk->index = gm_le16_get(desc.next);
+		if (walk->index >= walk->entries)
 			return "next descriptor is out of range";
 	}
 }
 
+/* The chain that begins at @head, as two lists. NULL or what is wrong with it. */
+static inline const char *collect(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
+				  struct virtq_chain *chain)
+{
+	struct walk walk = {
+		.table = vq->desc,
+		.entries = vq->size,
+		.index = head,
+		.limit = vq->size,
+	};
+	const char *error = walk_chain(vq, memory, &walk);
+
+	vq->buffers += walk.ranges;
+	vq->buffers_crossing += walk.crossing;
+	if (!walk.writing)
+		walk.readable = walk.ranges;
+	chain->head = head;
+	chain->readable_count = (uint16_t)walk.readable;
+	chain->writable_count = (uint16_t)(walk.ranges - walk.readable);
+	chain->readable_len = walk.len[0];
+	chain->writable_len = walk.len[1];
+	chain->readable = vq->ranges;
+	chain->writable = vq->ranges + walk.readable;
+	return error;
+}
+
 int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
-	gm_le16_t entry;
 	const char *error;
+	uint16_t head;
 	gm_addr slot;
 
 	if (gm_unlikely(!vq->ready))
@@ -297,24 +314,25 @@ int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_cha
 			return ret;
 	}
 	slot = vq->avail + AVAIL_RING + 2ULL * (vq->next_avail & (vq->size - 1));
-	if (gm_read_obj(memory, slot, &entry))
+	if (gm_load_u16(memory, slot, &head, __ATOMIC_RELAXED))
 		return broken(vq, "available ring is no longer in memory");
-	*chain = (struct virtq_chain){.head = gm_le16_get(entry), .readable = vq->ranges};
-	if (chain->head >= vq->size)
+	head = le16toh(head);
+	if (head >= vq->size)
 		return broken(vq, "head of a chain is out of range");
-	if (is_in_flight(vq, chain->head))
+	if (is_in_flight(vq, head))
 		return broken(vq, "head of a chain is in flight already");
-	error = walk_chain(vq, memory, chain);
+	error = collect(vq, memory, head, chain);
 	if (error)
 		return broken(vq, error);
-	vq->in_flight[chain->head / 64] |= UINT64_C(1) << (chain->head % 64);
+	vq->in_flight[head / 64] |= UINT64_C(1) << (head % 64);
 	vq->next_avail++;
 	return 1;
 }
 
 int virtq_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
 {
-	struct split_used_elem elem = {.id = gm_le32(head), .len = gm_le32(len)};
+	/* le32 id, le32 len, built as one: two small stores would hold up the large load. */
+	gm_le64_t elem = gm_le64(head | (uint64_t)len << 32);
 	gm_addr slot = vq->used + USED_RING + 8ULL * (vq->next_used & (vq->size - 1));
 
 	if (gm_unlikely(!vq->ready))
