@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* 16 bit: write 33 to the debug exit port, 1 wide: status 67. */
+#include "guest/tiny/tiny.h"
+
+	.code16
+	.globl	_start
+_start:
+	movw	$EXIT_DEBUG, %dx
+	movl	$33, %eax
+	outb	%al, %dx
+1:	hlt
+	jmp	1b
