@@ -149,13 +149,15 @@ int gm_load_slow(const struct gm_memory *memory, gm_addr addr, void *value, size
 int gm_store_slow(const struct gm_memory *memory, gm_addr addr, const void *value, size_t size,
 		  int order);
 
+/* The host address is a number until the offset is known to be inside. */
 #define GM_DEFINE_ATOMIC(bits)                                                                     \
 	static inline int gm_load_u##bits(const struct gm_memory *memory, gm_addr addr,            \
 					  uint##bits##_t *value, int order)                        \
 	{                                                                                          \
 		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
 		uint64_t offset = addr - entry->start;                                             \
-		const uint##bits##_t *host = (const uint##bits##_t *)(entry->host + offset);       \
+		const uint##bits##_t *host =                                                       \
+			(const uint##bits##_t *)((uintptr_t)entry->host + offset);                 \
                                                                                                    \
 		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(*value) ||  \
 				((uintptr_t)host & (sizeof(*value) - 1)) ||                        \
@@ -175,7 +177,7 @@ int gm_store_slow(const struct gm_memory *memory, gm_addr addr, const void *valu
 	{                                                                                          \
 		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
 		uint64_t offset = addr - entry->start;                                             \
-		uint##bits##_t *host = (uint##bits##_t *)(entry->host + offset);                   \
+		uint##bits##_t *host = (uint##bits##_t *)((uintptr_t)entry->host + offset);        \
                                                                                                    \
 		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(value) ||   \
 				((uintptr_t)host & (sizeof(value) - 1)) || entry->flags))          \
