@@ -124,9 +124,8 @@ static bool exit_internal_error(struct vcpu *vcpu)
 		used += snprintf(data + used, sizeof(data) - (size_t)used, "%s%#llx",
 				 i ? " " : "; data ", run->internal.data[i]);
 	if (error == KVM_INTERNAL_ERROR_EMULATION && kvm_is_software())
-		hint = "\n  this host's KVM (kvm_pvm) interprets ring-0 code and cannot execute "
-		       "this;"
-		       " a KVM on hardware can";
+		hint = "\n  this host's KVM (kvm_pvm) interprets ring-0 code and knows no "
+		       "instruction at rip; a KVM on hardware may";
 	crash_report(vcpu, "KVM_EXIT_INTERNAL_ERROR: suberror %u (%s)%s%s", error,
 		     name ? name : "unknown", data, hint);
 	return end(vcpu, VCPU_END_BROKEN);

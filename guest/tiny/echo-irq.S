@@ -16,7 +16,6 @@
 	.code32
 	.globl	_start
 _start:
-	movl	$stack, %esp
 	lgdt	gdtr
 	movl	$handler, %eax
 	movw	%ax, gate
@@ -33,15 +32,17 @@ _start:
 	movl	$0, IOAPIC + 0x10
 	movl	$(0x10 + 2 * PIN), IOAPIC
 	movl	$VECTOR, IOAPIC + 0x10			/* fixed, edge, not masked */
-1:	sti
-	hlt
-	cli
+wait:
+	movl	$stack, %esp
+	sti
+1:	hlt
 	jmp	1b
 
-/* The first interrupt is the transmitter's, all others are the receiver's. */
+/*
+ * The first interrupt is the transmitter's, all others are the receiver's. There is nothing to
+ * return to but the wait, so that IRET, which not every KVM interprets, is not needed.
+ */
 handler:
-	pushl	%eax
-	pushl	%edx
 	movw	$COM1_IER, %dx
 	inb	%dx, %al
 	cmpb	$IER_RDA, %al
@@ -61,9 +62,7 @@ handler:
 	jne	2b
 	exit_with 0
 3:	movl	$0, LAPIC + 0xb0
-	popl	%edx
-	popl	%eax
-	iret
+	jmp	wait
 
 	.balign	8
 idt:	.fill	VECTOR, 8, 0
