@@ -203,14 +203,14 @@ static ssize_t transfer(struct gm_sg *sg, int fd, off_t offset, uint64_t len, ve
 		struct iovec iov[SG_IOV];
 		struct gm_sg before = *sg;
 		uint64_t bytes;
-		ssize_t n = gm_sg_iovec(sg, len - done, iov, SG_IOV, &bytes);
+		ssize_t count = gm_sg_iovec(sg, len - done, iov, SG_IOV, &bytes), n;
 
-		if (n <= 0) {
-			err = n;
+		if (count <= 0) {
+			err = count;
 			break;
 		}
 		do {
-			n = io(fd, iov, (int)n, offset < 0 ? -1 : offset + (off_t)done);
+			n = io(fd, iov, (int)count, offset < 0 ? -1 : offset + (off_t)done);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0) {
 			*sg = before;
