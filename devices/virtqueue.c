@@ -158,16 +158,17 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 
 /* Where the walk of one chain is, and what it has found. */
 struct walk {
-	gm_addr table;        /* the queue's descriptor table or an indirect one */
-	uint32_t entries;     /* its size */
-	uint32_t index;       /* next descriptor in it */
-	uint32_t limit;       /* descriptors a chain in it may have */
-	uint32_t descriptors; /* so far, with bytes or without, the indirect one not counted */
-	uint32_t ranges;      /* filled in */
-	uint32_t readable;    /* of these, once a writable one was seen */
-	uint32_t crossing;    /* of these, cut by a region boundary */
-	uint64_t len[2];      /* bytes to read, bytes to write */
-	bool writing;         /* a writable one was seen */
+	gm_addr table;         /* the queue's descriptor table or an indirect one */
+	uint32_t entries;      /* its size */
+	uint32_t index;        /* next descriptor in it */
+	uint32_t limit;        /* descriptors a chain in it may have */
+	uint32_t descriptors;  /* so far, with bytes or without, the indirect one not counted */
+	uint32_t ranges;       /* filled in */
+	uint32_t readable;     /* of these, once a writable one was seen */
+	uint32_t crossing;     /* of these, cut by a region boundary */
+	uint64_t len;          /* bytes of all */
+	uint64_t readable_len; /* of these, once a writable one was seen */
+	bool writing;          /* a writable one was seen */
 	bool indirect;
 };
 
@@ -222,11 +223,12 @@ static inline const char *add_buffer(struct gm_range *ranges, const struct gm_me
 	if (write && !walk->writing) {
 		walk->writing = true;
 		walk->readable = walk->ranges;
+		walk->readable_len = walk->len;
 	}
 	if (len == 0)
 		return NULL;
-	walk->len[write] += len;
-	if (walk->len[0] + walk->len[1] > CHAIN_BYTES_MAX)
+	walk->len += len;
+	if (walk->len > CHAIN_BYTES_MAX)
 		return "descriptor chain of more than 2^32 bytes";
 	if (!check_buffer(walk, memory, addr, len, write ? GM_ACCESS_WRITE : GM_ACCESS_READ))
 		return write ? "buffer is not in writable memory" : "buffer is not in memory";
@@ -241,7 +243,7 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 	struct gm_range *ranges = vq->ranges;
 
 	for (;;) {
-		struct split_desc desc = {0};
+		struct split_desc desc;
 		const char *error;
 		uint32_t len;
 		uint16_t flags;
@@ -287,13 +289,15 @@ static inline const char *collect(struct virtq *vq, const struct gm_memory *memo
 
 	vq->buffers += walk.ranges;
 	vq->buffers_crossing += walk.crossing;
-	if (!walk.writing)
+	if (!walk.writing) {
 		walk.readable = walk.ranges;
+		walk.readable_len = walk.len;
+	}
 	chain->head = head;
 	chain->readable_count = (uint16_t)walk.readable;
 	chain->writable_count = (uint16_t)(walk.ranges - walk.readable);
-	chain->readable_len = walk.len[0];
-	chain->writable_len = walk.len[1];
+	chain->readable_len = walk.readable_len;
+	chain->writable_len = walk.len - walk.readable_len;
 	chain->readable = vq->ranges;
 	chain->writable = vq->ranges + walk.readable;
 	return error;
