@@ -138,7 +138,7 @@ static int64_t handle_request(struct virtio_device *dev, const struct gm_memory 
 {
 	struct blk_request req = {.blk = (struct blk *)dev};
 	struct gm_sg status_at = virtq_writable(chain, memory);
-	uint64_t room = chain->writable_len - 1;
+	uint64_t room;
 	struct blk_header header;
 	uint8_t status;
 
@@ -148,6 +148,7 @@ static int64_t handle_request(struct virtio_device *dev, const struct gm_memory 
 			     chain->writable_len ? "a whole header" : "a status byte");
 		return VIRTIO_KEEP;
 	}
+	room = chain->writable_len - 1;
 	req.out = virtq_readable(chain, memory);
 	req.in = gm_sg_take(&status_at, room);
 	if (gm_sg_read(&req.out, &header, sizeof(header))) {
@@ -206,7 +207,7 @@ static int parse_args(const char *option, char *args, struct blk *blk, const cha
 			blk->read_only = true;
 			continue;
 		}
-		if (strncmp(word, "id=", 3))
+		if (strncmp(word, "id=", 3) != 0)
 			return report_fail(report, REPORT_USER,
 					   "%s: '%s': unknown word, known are ro and id=TEXT",
 					   option, word);

@@ -19,7 +19,7 @@ enum { RX, TX };
 static const uint16_t queue_sizes[] = {64, 64, 0};
 
 /* Bytes to transmit before the loop gets a turn; the rest follows in the next one. */
-#define TX_TURN_MAX (1024 * 1024)
+#define TX_TURN_MAX 0x100000U
 
 struct console {
 	struct virtio_device dev;

@@ -23,7 +23,7 @@
 int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
 		       const void *config, size_t config_len, struct report *report)
 {
-	unsigned int count = 0;
+	unsigned int count = 1;
 
 	while (ops->queue_sizes[count])
 		count++;

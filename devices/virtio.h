@@ -28,7 +28,7 @@ struct virtio_device;
 struct virtio_ops {
 	uint32_t device_id;
 	const char *name;            /* "virtio-blk" */
-	const uint16_t *queue_sizes; /* maximum sizes, 0-terminated */
+	const uint16_t *queue_sizes; /* maximum sizes, one at least; 0-terminated */
 	/* The driver is ready: features and queues stand until reset. */
 	void (*activate)(struct virtio_device *dev);
 	/* Forget all chains. The queues are gone when it returns. Also called if never activated. */

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/barrier.h"
+
 #define AVAIL_FLAGS 0
 #define AVAIL_IDX   2
 #define AVAIL_RING  4
@@ -374,7 +376,7 @@ bool virtq_should_interrupt(struct virtq *vq, const struct gm_memory *memory)
 	 * driver's full barrier between asking for an interrupt and looking at used.idx again:
 	 * one of the two sees what the other did, or an interrupt is lost.
 	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	full_barrier();
 	if (vq->event_idx) {
 		/* An interrupt too many is harmless where the word cannot be read. */
 		if (gm_load_u16(memory, vq->avail + AVAIL_RING + 2ULL * vq->size, &word,
@@ -406,7 +408,7 @@ bool virtq_enable_notify(struct virtq *vq, const struct gm_memory *memory)
 	 * The request must be visible before we look for chains. The partner is the driver's full
 	 * barrier between moving avail.idx and looking whether to notify.
 	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	full_barrier();
 	return vq->seen_avail != vq->next_avail || refill(vq, memory) > 0;
 }
 

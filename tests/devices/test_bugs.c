@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/barrier.h"
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
 
@@ -397,7 +398,7 @@ static void await_used(struct duel *duel, uint16_t want)
 	deadline.tv_sec += 30;
 	for (;;) {
 		store16(q->avail + 4 + 2ULL * q->size, (uint16_t)(want - 1));
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		full_barrier();
 		if (load16(q->used + 2) == want)
 			return;
 		ck_assert_msg(sem_timedwait(&duel->interrupt, &deadline) == 0,
@@ -426,7 +427,7 @@ START_TEST(bug14_no_torn_index_and_no_lost_wakeup)
 		put_desc(h, q->desc, slot, DATA, 1 + i % 1000, 0, 0);
 		store16(q->avail + 4 + 2ULL * slot, slot);
 		store16(q->avail + 2, (uint16_t)(i + 1));
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		full_barrier();
 		if (vring_need_event(load16(q->used + 4 + 8ULL * q->size), (uint16_t)(i + 1),
 				     (uint16_t)i))
 			sem_post(&duel.kick);
