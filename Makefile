@@ -30,7 +30,7 @@ no_deps_goals := help clean
 goals := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out $(no_deps_goals),$(goals)),)
 include build/deps-build.mk
-ifneq ($(filter $(setup_goals),$(goals)),)
+ifneq ($(filter tests $(setup_goals),$(goals))$(findstring /tests/,$(goals)),)
 include build/deps-test.mk
 endif
 endif

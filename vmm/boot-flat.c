@@ -87,10 +87,6 @@ int boot_flat_load(const struct boot_image *image, const struct boot_params *par
 
 	if (parse_flat(params->flat, &addr, &mode, report))
 		return -1;
-	if (params->module_count || *params->cmdline)
-		return report_fail(report, REPORT_USER,
-				   "--flat %s: a flat binary takes no --module and no --cmdline",
-				   params->flat);
 	if (__builtin_add_overflow(addr, image->size, &end) || end > modes[mode].end)
 		return report_fail(report, REPORT_USER,
 				   "kernel %s: %llu bytes at %#llx end past %#llx, the limit of "

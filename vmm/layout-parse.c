@@ -230,10 +230,10 @@ int layout_add_region(struct layout *layout, const char *text, const char *where
 		if (take_word(&region, word, report))
 			return -1;
 	}
-	if (region.file)
-		region.config.backing = GM_BACKING_FILE;
 	if (check_words(&region, report))
 		return -1;
+	if (region.file)
+		region.config.backing = GM_BACKING_FILE;
 	for (uint64_t i = 0; i < count; i++) {
 		if (append(layout, &region, report))
 			return -1;

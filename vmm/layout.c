@@ -44,20 +44,20 @@ static int check_range(const struct layout_region *region, struct report *report
 
 	if (config->start % PAGE)
 		return report_fail(report, REPORT_USER,
-				   "%s: base %#llx is not a multiple of 4K (0x1000)", region->where,
+				   "%s: base 0x%llx is not a multiple of 4K (0x1000)", region->where,
 				   start);
 	if (config->size % PAGE)
 		return report_fail(report, REPORT_USER,
-				   "%s: size %#llx is not a multiple of 4K (0x1000)", region->where,
+				   "%s: size 0x%llx is not a multiple of 4K (0x1000)", region->where,
 				   size);
 	if (__builtin_add_overflow(config->start, config->size, &end) || end > ADDRESS_END)
 		return report_fail(report, REPORT_USER,
-				   "%s: base %#llx plus size %#llx is past the last physical "
+				   "%s: base 0x%llx plus size 0x%llx is past the last physical "
 				   "address 0xfffffffffffff",
 				   region->where, start, size);
 	if (config->start < PLATFORM_END && end > PLATFORM_BASE)
 		return report_fail(report, REPORT_USER,
-				   "%s: %#llx-%#llx covers the platform's own %#llx-%#llx; end "
+				   "%s: 0x%llx-0x%llx covers the platform's own 0x%llx-0x%llx; end "
 				   "before it or start at 4G",
 				   region->where, start, (unsigned long long)end - 1, PLATFORM_BASE,
 				   PLATFORM_END - 1);
@@ -71,7 +71,7 @@ static int check_overlap(struct layout_region *const *sorted, size_t count, stru
 
 		if (a->config.start + a->config.size > b->config.start)
 			return report_fail(report, REPORT_USER,
-					   "%s: %#llx-%#llx overlaps %#llx-%#llx of %s", b->where,
+					   "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx of %s", b->where,
 					   (unsigned long long)b->config.start,
 					   (unsigned long long)(b->config.start + b->config.size - 1),
 					   (unsigned long long)a->config.start,

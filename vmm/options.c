@@ -297,6 +297,10 @@ static int finish(struct parse *parse)
 				   "--memory %s: cannot be combined with --region or --layout, which "
 				   "say it all",
 				   parse->memory);
+	if (options->flat && (options->module_count || *options->cmdline))
+		return report_fail(parse->report, REPORT_USER,
+				   "--flat %s: a flat binary takes no --module and no --cmdline",
+				   options->flat);
 	if (!parse->regions &&
 	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M",
 			      parse->report))

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The suites of build/tests/test-vmm: what of the monitor needs no KVM. */
+#include "tests/vmm/suites.h"
+
+#include <stddef.h>
+
+#include "tests/runner.h"
+
+suite_fn *const test_suites[] = {
+	suite_parse, suite_layout, suite_fragment, suite_boot, suite_elf, suite_cli, NULL,
+};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* One function for each file of tests/vmm/. */
+#ifndef TESTS_VMM_SUITES_H
+#define TESTS_VMM_SUITES_H
+
+#include <check.h>
+
+Suite *suite_parse(void);
+Suite *suite_layout(void);
+Suite *suite_fragment(void);
+Suite *suite_boot(void);
+Suite *suite_elf(void);
+Suite *suite_cli(void);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The command line as a user meets it: build/vmm as a process of its own. A mistake is one line on
+ * standard error that names it, nothing on standard output, status 2 (wrong input) or 1 (the host).
+ */
+#include "tests/vmm/suites.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/runner.h"
+
+struct result {
+	int status;
+	char out[16384];
+	char err[16384];
+};
+
+/* Run build/vmm with the words of @line, as a shell would split them. */
+static void run(struct result *result, const char *line)
+{
+	char command[2048], out[] = "/tmp/test-cli-out.XXXXXX", err[] = "/tmp/test-cli-err.XXXXXX";
+	int out_fd = mkstemp(out), err_fd = mkstemp(err), status;
+	ssize_t n;
+
+	snprintf(command, sizeof(command), "timeout 20 %s/vmm %s </dev/null >%s 2>%s",
+		 test_env("VMM_BUILD", "build"), line, out, err);
+	status = system(command);
+	ck_assert(WIFEXITED(status));
+	result->status = WEXITSTATUS(status);
+	n = read(out_fd, result->out, sizeof(result->out) - 1);
+	result->out[n < 0 ? 0 : n] = '\0';
+	n = read(err_fd, result->err, sizeof(result->err) - 1);
+	result->err[n < 0 ? 0 : n] = '\0';
+	close(out_fd);
+	close(err_fd);
+	unlink(out);
+	unlink(err);
+}
+
+static const struct {
+	const char *line;
+	const char *error; /* the one line, without "vmm: " and newline */
+} mistakes[] = {
+	{"", "no kernel given; usage: vmm KERNEL [options], --help for more"},
+	{"--memory 64M", "no kernel given; usage: vmm KERNEL [options], --help for more"},
+	{"a b", "b: a second kernel; the first is a"},
+	{"a --nonsense", "--nonsense: unknown option; --help lists them"},
+	{"a --memroy 64M", "--memroy: unknown option; did you mean --memory?"},
+	{"a --dsik x", "--dsik: unknown option; did you mean --disk?"},
+	{"a -m 64M", "-m: unknown option; options begin with two dashes"},
+	{"a --memory", "--memory: needs an argument, SIZE"},
+	{"a --disk", "--disk: needs an argument, PATH[,ro][,id=TEXT]"},
+	{"a --stats=yes", "--stats=yes: takes no argument"},
+	{"a --memory 64M --memory 1G", "--memory 1G: given twice, it was 64M before"},
+	{"a --flat 0 --flat 1", "--flat 1: given twice, it was 0 before"},
+	{"a --memory 64X", "--memory 64X: not a size; write for example 64M or 1G"},
+	{"a --memory 64M --region 0:64M",
+	 "--memory 64M: cannot be combined with --region or --layout, which say it all"},
+	{"a --flat 0 --cmdline x", "--flat 0: a flat binary takes no --module and no --cmdline"},
+	{"a --region 64M", "--region 64M: a region is BASE:SIZE, for example 0x100000:64M"},
+	{"a --layout /nowhere", "--layout /nowhere: cannot open it: No such file or directory"},
+	{"a --memory 64M --fragment 1", "--fragment 1: the size must be a multiple of 4K, for "
+					"example 64K"},
+};
+
+START_TEST(a_mistake_is_one_line)
+{
+	struct result result;
+	char want[600];
+
+	run(&result, mistakes[_i].line);
+	snprintf(want, sizeof(want), "vmm: %s\n", mistakes[_i].error);
+	ck_assert_str_eq(result.err, want);
+	ck_assert_str_eq(result.out, "");
+	ck_assert_int_eq(result.status, 2);
+}
+END_TEST
+
+START_TEST(help_fits_a_screen)
+{
+	struct result result;
+	size_t lines = 0;
+
+	run(&result, "--help");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.err, "");
+	for (const char *at = result.out; *at;) {
+		size_t len = strcspn(at, "\n");
+
+		ck_assert_uint_le(len, 100);
+		at += len + (at[len] == '\n');
+		lines++;
+	}
+	ck_assert_uint_le(lines, 40);
+	ck_assert_ptr_nonnull(strstr(result.out, "usage: vmm KERNEL [options]"));
+	ck_assert_ptr_nonnull(strstr(result.out, "--disk PATH"));
+	ck_assert_ptr_nonnull(strstr(result.out, "(128M)"));
+}
+END_TEST
+
+START_TEST(version)
+{
+	struct result result;
+
+	run(&result, "--version");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.err, "");
+	ck_assert_int_eq(strncmp(result.out, "vmm 0.", 6), 0);
+}
+END_TEST
+
+/* What is found wrong only with /dev/kvm open: kernel, disk, too many regions. */
+static const struct {
+	const char *line;
+	const char *error;
+} later[] = {
+	{"/nowhere/kernel", "kernel /nowhere/kernel: cannot open it: No such file or directory"},
+	{"/tmp", "kernel /tmp: is a directory; give a kernel file"},
+	{"/etc/hostname --region 1M:1M --flat 0",
+	 NULL /* not in RAM; the size depends on the host's name */},
+	{"/etc/passwd", "kernel /etc/passwd: neither an ELF file nor, without --flat ADDRESS, a flat "
+			"binary"},
+	{"x --region 0:4K*40000", NULL /* the number of slots is the host's */},
+	{"x --region 0:4K --region 2K:4K",
+	 "--region 2K:4K: base 0x800 is not a multiple of 4K (0x1000)"},
+	{"x --region 0:8K --region 4K:4K",
+	 "--region 4K:4K: 0x1000-0x1fff overlaps 0x0-0x1fff of --region 0:8K"},
+};
+
+START_TEST(a_mistake_found_later_is_one_line_too)
+{
+	struct result result;
+	char want[600];
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	run(&result, later[_i].line);
+	ck_assert_int_eq(result.status, 2);
+	ck_assert_str_eq(result.out, "");
+	ck_assert_int_eq(strncmp(result.err, "vmm: ", 5), 0);
+	ck_assert_ptr_eq(strchr(result.err, '\n') + 1, result.err + strlen(result.err));
+	if (later[_i].error) {
+		snprintf(want, sizeof(want), "vmm: %s\n", later[_i].error);
+		ck_assert_str_eq(result.err, want);
+	}
+}
+END_TEST
+
+Suite *suite_cli(void)
+{
+	Suite *suite = suite_create("cli");
+	TCase *tcase = tcase_create("cli");
+
+	tcase_set_timeout(tcase, 30);
+	tcase_add_loop_test(tcase, a_mistake_is_one_line, 0,
+			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
+	tcase_add_test(tcase, help_fits_a_screen);
+	tcase_add_test(tcase, version);
+	tcase_add_loop_test(tcase, a_mistake_found_later_is_one_line_too, 0,
+			    (int)(sizeof(later) / sizeof(later[0])));
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
