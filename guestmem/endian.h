@@ -9,29 +9,36 @@
 #ifndef GUESTMEM_ENDIAN_H
 #define GUESTMEM_ENDIAN_H
 
-#include <endian.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define GM_DEFINE_ENDIAN(order, bits)                                                              \
-	typedef struct {                                                                           \
-		uint##bits##_t raw;                                                                \
-	} gm_##order##bits##_t;                                                                    \
-                                                                                                   \
-	static inline gm_##order##bits##_t gm_##order##bits(uint##bits##_t value)                  \
-	{                                                                                          \
-		gm_##order##bits##_t wrapped = {hto##order##bits(value)};                          \
-                                                                                                   \
-		return wrapped;                                                                    \
-	}                                                                                          \
-                                                                                                   \
-	static inline uint##bits##_t gm_##order##bits##_get(gm_##order##bits##_t wrapped)          \
-	{                                                                                          \
-		return order##bits##toh(wrapped.raw);                                              \
+/* Conversion is its own inverse. <endian.h> is no part of strict C11. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define gm_swap_le(bits, value) (value)
+#define gm_swap_be(bits, value) __builtin_bswap##bits(value)
+#else
+#define gm_swap_le(bits, value) __builtin_bswap##bits(value)
+#define gm_swap_be(bits, value) (value)
+#endif
+
+#define GM_DEFINE_ENDIAN(order, bits)                                                     \
+	typedef struct {                                                                  \
+		uint##bits##_t raw;                                                       \
+	} gm_##order##bits##_t;                                                           \
+                                                                                          \
+	static inline gm_##order##bits##_t gm_##order##bits(uint##bits##_t value)         \
+	{                                                                                 \
+		gm_##order##bits##_t wrapped = {gm_swap_##order(bits, value)};            \
+                                                                                          \
+		return wrapped;                                                           \
+	}                                                                                 \
+                                                                                          \
+	static inline uint##bits##_t gm_##order##bits##_get(gm_##order##bits##_t wrapped) \
+	{                                                                                 \
+		return gm_swap_##order(bits, wrapped.raw);                                \
 	}
 
 GM_DEFINE_ENDIAN(le, 16)
@@ -41,6 +48,8 @@ GM_DEFINE_ENDIAN(be, 16)
 GM_DEFINE_ENDIAN(be, 32)
 GM_DEFINE_ENDIAN(be, 64)
 #undef GM_DEFINE_ENDIAN
+#undef gm_swap_le
+#undef gm_swap_be
 
 #ifdef __cplusplus
 }
