@@ -178,10 +178,11 @@ END_TEST
 
 START_TEST(input)
 {
-	uint16_t head = post(BUFFERS + 4096 - 3, 64);
 	uint8_t got[8];
+	uint16_t head;
 
 	mem_fill(h, BUFFERS + 4096 - 3, '.', 64);
+	head = post(BUFFERS + 4096 - 3, 64);
 	ck_assert_int_eq(write(far, "hello\n", 6), 6);
 	ck_assert_uint_eq(await_used(rx, head), 6);
 	mem_read(h, BUFFERS + 4096 - 3, got, 8);
