@@ -164,4 +164,6 @@ help: ## this list
 	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	$(Q)printf '\n  DEBUG=1  SANITIZE=address,undefined|thread  CC=clang  V=1  CFLAGS=... LDFLAGS=...\n'
 
+include scripts/library.mk
+
 -include $(shell [ ! -d $(O) ] || find $(O) -name '*.d')
