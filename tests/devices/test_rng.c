@@ -112,6 +112,26 @@ START_TEST(no_configuration)
 }
 END_TEST
 
+/* getrandom() writes behind the library's back: the device must say which pages it filled. */
+START_TEST(filled_pages_are_dirty)
+{
+	for (size_t i = 0; i < gm_memory_count(h->memory); i++) {
+		struct gm_bitmap *bitmap = gm_region_dirty(gm_memory_region(h->memory, i));
+
+		if (bitmap)
+			gm_bitmap_reset(bitmap);
+	}
+	ask(&(struct buffer){BUFFERS + 4096 - 1, 4098, true}, 1);
+	for (unsigned int page = 0; page < 4; page++) {
+		uint64_t offset;
+		struct gm_region *region =
+			gm_to_region_addr(h->memory, BUFFERS + page * 4096ULL, &offset);
+
+		ck_assert_int_eq(gm_bitmap_dirty_at(gm_region_dirty(region), offset), page < 3);
+	}
+}
+END_TEST
+
 START_TEST(counts_what_it_gave)
 {
 	struct virtio_stats stats;
@@ -138,6 +158,7 @@ Suite *rng_suite(void)
 	tcase_add_test(tc, nothing_to_write);
 	tcase_add_test(tc, two_requests_differ);
 	tcase_add_test(tc, no_configuration);
+	tcase_add_test(tc, filled_pages_are_dirty);
 	tcase_add_test(tc, counts_what_it_gave);
 	suite_add_tcase(suite, tc);
 	return suite;
