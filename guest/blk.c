@@ -59,7 +59,9 @@ uint32_t blk_submit(struct blk *blk, struct blk_request *request)
 		};
 	buffers[count++] = (struct buffer){(uint64_t)status, 1, true};
 	virtq_post(&blk->queue, buffers, count, request->indirect);
-	return virtq_wait(&blk->queue, &request->written) ? *status : BLK_LOST;
+	if (virtq_wait(&blk->queue, &request->written))
+		return *status;
+	return blk->device->broken ? BLK_BROKEN : BLK_LOST;
 }
 
 uint32_t blk_transfer(struct blk *blk, uint32_t type, uint64_t sector, uint64_t address, uint64_t len)

@@ -15,6 +15,7 @@
 #define BLK_IOERR  1
 #define BLK_UNSUPP 2
 #define BLK_LOST   0x100 /* not the device's: it never answered, or not to this request */
+#define BLK_BROKEN 0x101 /* nor this: it asked for a reset instead */
 
 #define BLK_FEATURE_RO    (1ull << 5)
 #define BLK_FEATURE_FLUSH (1ull << 9)
@@ -59,7 +60,7 @@ struct blk *blk_readonly_disk(void);
 /* (Re)start with the queue at @place, NULL: in the image. */
 bool blk_start(struct blk *blk, const struct virtq_place *place);
 
-/* BLK_OK, BLK_IOERR, BLK_UNSUPP or BLK_LOST. */
+/* BLK_OK, BLK_IOERR, BLK_UNSUPP, BLK_LOST or BLK_BROKEN. */
 uint32_t blk_submit(struct blk *blk, struct blk_request *request);
 
 /* Read sectors to an address, or write them. */

@@ -210,13 +210,13 @@ void halt(void)
 	ring0(halt_ring0, 0);
 }
 
-bool wait_changed(const volatile uint16_t *value, uint16_t old)
+bool wait_changed(const volatile uint16_t *value, uint16_t old, const volatile bool *give_up)
 {
 	struct wait wait = {.value = value, .old = old};
 	uint64_t start = rdtsc();
 
 	while (*value == old) {
-		if (rdtsc() - start > TIMEOUT_CYCLES)
+		if (*give_up || rdtsc() - start > TIMEOUT_CYCLES)
 			return false;
 		ring0(halt_ring0, &wait);
 	}

@@ -46,8 +46,8 @@ uint32_t ticks(void);
 /* Halt until an interrupt has been taken. */
 void halt(void);
 
-/* Halt until *value is no longer @old. False if that takes TIMEOUT_CYCLES. */
-bool wait_changed(const volatile uint16_t *value, uint16_t old);
+/* Halt until *value is no longer @old. False if *give_up, or if that takes TIMEOUT_CYCLES. */
+bool wait_changed(const volatile uint16_t *value, uint16_t old, const volatile bool *give_up);
 
 /* The tick ends the kernel as failed if the time of a test, begun with this, is over. */
 void watchdog_restart(void);

@@ -63,9 +63,15 @@ static void write64(const struct virtio_device *device, uint32_t reg, uint64_t v
 void virtio_acknowledge(unsigned int pin)
 {
 	for (unsigned int i = 0; i < device_count; i++) {
-		if (devices[i].pin == pin)
-			virtio_write(&devices[i], VIRTIO_INT_ACK,
-				     virtio_read(&devices[i], VIRTIO_INT_STATUS));
+		uint32_t pending;
+
+		if (devices[i].pin != pin)
+			continue;
+		pending = virtio_read(&devices[i], VIRTIO_INT_STATUS);
+		virtio_write(&devices[i], VIRTIO_INT_ACK, pending);
+		if ((pending & INT_CONFIG) &&
+		    (virtio_read(&devices[i], VIRTIO_STATUS) & STATUS_NEEDS_RESET))
+			devices[i].broken = true;
 	}
 }
 
@@ -128,6 +134,7 @@ bool virtio_start(struct virtio_device *device, uint64_t wanted)
 	uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
 
 	virtio_write(device, VIRTIO_STATUS, 0);
+	device->broken = false;
 	virtio_write(device, VIRTIO_STATUS, status);
 	device->features = virtio_offered(device) & (wanted | FEATURE_VERSION_1);
 	virtio_write(device, VIRTIO_DRIVER_SELECT, 0);
@@ -211,7 +218,7 @@ bool virtq_wait(struct virtq *queue, uint32_t *written)
 {
 	uint16_t before = (uint16_t)(queue->avail_idx - 1);
 
-	if (!wait_changed(ring16(queue->used, USED_IDX), before))
+	if (!wait_changed(ring16(queue->used, USED_IDX), before, &queue->device->broken))
 		return false;
 	*written = *ring32(queue->used, USED_LEN(before % queue->size));
 	return *ring16(queue->used, USED_IDX) == queue->avail_idx &&

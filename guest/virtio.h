@@ -41,7 +41,10 @@
 #define STATUS_DRIVER      0x02
 #define STATUS_DRIVER_OK   0x04
 #define STATUS_FEATURES_OK 0x08
+#define STATUS_NEEDS_RESET 0x40
 #define STATUS_FAILED      0x80
+
+#define INT_CONFIG 0x02
 
 #define FEATURE_INDIRECT_DESC (1ull << 28)
 #define FEATURE_EVENT_IDX     (1ull << 29)
@@ -66,6 +69,7 @@ struct virtio_device {
 	uint32_t pin; /* of the IOAPIC; PIN_COUNT or above: none */
 	uint32_t id;
 	uint64_t features; /* negotiated */
+	volatile bool broken; /* the device asked for a reset; by its interrupt */
 };
 
 /* Where a queue is; 0 stands for a place in the kernel's image. */
