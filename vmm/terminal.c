@@ -33,14 +33,29 @@ static void restore(void)
 		tcsetattr(STDIN_FILENO, TCSANOW, &original);
 }
 
-/* Only in the foreground: from the background it would be the shell's terminal that changes. */
+/*
+ * Not from the background: it would be the shell's terminal that changes. A terminal that is not
+ * the controlling one has no foreground.
+ */
 static void make_raw(void)
 {
-	if (is_raw && tcgetpgrp(STDIN_FILENO) == getpgrp())
+	pid_t foreground;
+
+	if (!is_raw)
+		return;
+	foreground = tcgetpgrp(STDIN_FILENO);
+	if (foreground < 0 || foreground == getpgrp())
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 /* --- signals ------------------------------------------------------------------------------------ */
+
+static int handle(int number, void (*handler)(int number), int flags)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+
+	return sigaction(number, &action, NULL);
+}
 
 static void on_stop_signal(int number)
 {
@@ -52,10 +67,14 @@ static void on_stop_signal(int number)
 	machine_stop(stopped_by_signals, 128 + number);
 }
 
-/* The process dies of this: leave a usable terminal behind. The handler is already the default. */
+/*
+ * The process dies of this: leave a usable terminal behind. Also called by the handler for faults
+ * in guest memory, for those that are not.
+ */
 static void on_fatal_signal(int number)
 {
 	restore();
+	signal(number, SIG_DFL);
 	raise(number);
 }
 
@@ -69,9 +88,13 @@ static void on_suspend(int number)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	raise(number);
-	/* The stop happens here; what follows is after SIGCONT. */
+	/*
+	 * The stop happens here and what follows is after SIGCONT; unless there is no shell that
+	 * could continue the process, in which case it does not stop.
+	 */
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	signal(number, on_suspend);
+	handle(number, on_suspend, SA_RESTART);
+	make_raw();
 	errno = err;
 }
 
@@ -84,17 +107,20 @@ static void on_continue(int number)
 	errno = err;
 }
 
-static int handle(int number, void (*handler)(int number), int flags)
+int terminal_guard(struct report *report)
 {
-	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT};
 
-	return sigaction(number, &action, NULL);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+		if (handle(fatal[i], on_fatal_signal, 0))
+			return report_fail(report, REPORT_HOST, "sigaction: %s", strerror(errno));
+	}
+	return 0;
 }
 
 static int install_handlers(void)
 {
 	static const int stop[] = {SIGINT, SIGTERM, SIGHUP};
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT};
 
 	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++) {
 		if (handle(stop[i], on_stop_signal, 0))
@@ -102,10 +128,6 @@ static int install_handlers(void)
 	}
 	if (!is_raw)
 		return 0;
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
-		if (handle(fatal[i], on_fatal_signal, SA_RESETHAND | SA_NODEFER))
-			return -1;
-	}
 	if (handle(SIGTSTP, on_suspend, SA_RESTART))
 		return -1;
 	return handle(SIGCONT, on_continue, SA_RESTART);

@@ -11,6 +11,12 @@
 #include "vmm/machine.h"
 
 /*
+ * Restore the terminal, should it be raw, when a signal kills the process. Before the handler for
+ * faults in guest memory is installed, which passes on what is not its own.
+ */
+int terminal_guard(struct report *report);
+
+/*
  * From here on SIGINT, SIGTERM and SIGHUP stop @machine with status 128 + signal; a second one ends
  * the process at once. If a guest device has standard input and that is a terminal it becomes raw,
  * and Ctrl-A is the monitor's. After the devices are there, before the machine runs.

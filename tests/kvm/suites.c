@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The table of suites of test-kvm. */
+#include "tests/kvm/suites.h"
+
+/* clang-format off */
+suite_fn *const test_suites[] = {
+	host_suite,
+	guests_suite,
+	terminal_suite,
+	kernel_suite,
+	NULL,
+};

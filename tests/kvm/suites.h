@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The suites of tests/kvm; each is defined in the test_ file of its name. */
+#ifndef TESTS_KVM_SUITES_H
+#define TESTS_KVM_SUITES_H
+
+#include "tests/runner.h"
+
+Suite *guests_suite(void);
+Suite *host_suite(void);
+Suite *kernel_suite(void);
+Suite *terminal_suite(void);
+
+#endif

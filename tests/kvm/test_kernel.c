@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The test kernel on memories of different cuts, with all devices: every line of its TAP is ok. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/abi.h"
+#include "tests/kvm/suites.h"
+#include "tests/kvm/vm.h"
+
+#define DISK_SIZE (4 * 1024 * 1024)
+
+static struct vm vm;
+
+static const struct {
+	const char *option;
+	const char *value;
+	const char *fragment; /* or NULL */
+} memories[] = {
+	{"--memory", "64M", NULL},
+	{"--memory", "64M", "--fragment=1M"},
+	{"--memory", "32M", "--fragment=64K,seed=7"},
+	{"--region", "0:512K*96", NULL},
+};
+
+/* What the test blk-final leaves in the scratch sectors at the end of the disk. */
+static void check_disk(int fd)
+{
+	uint64_t first = DISK_SIZE / ABI_SECTOR_SIZE - ABI_DEFAULT_SCRATCH_SECTORS;
+
+	for (unsigned int i = 0; i < ABI_DEFAULT_SCRATCH_SECTORS; i++) {
+		uint64_t words[ABI_SECTOR_SIZE / 8];
+
+		ck_assert_int_eq(pread(fd, words, sizeof(words),
+				       (off_t)((first + i) * ABI_SECTOR_SIZE)),
+				 sizeof(words));
+		for (unsigned int word = 0; word < ABI_SECTOR_SIZE / 8; word++)
+			ck_assert_uint_eq(words[word],
+					  abi_pattern(first + i, word, ABI_PATTERN_FINAL));
+	}
+}
+
+/* At least @min lines that are ok, none that is not, as many as were planned. */
+static void check_tap(const char *text)
+{
+	unsigned int plan = 0, ok = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		ck_assert_msg(strncmp(line, "not ok", 6) != 0, "%.60s", line);
+		ok += strncmp(line, "ok ", 3) == 0;
+		if (strncmp(line, "1..", 3) == 0)
+			plan = (unsigned int)strtoul(line + 3, NULL, 10);
+	}
+	ck_assert_uint_gt(plan, 0);
+	ck_assert_uint_eq(ok, plan);
+}
+
+START_TEST(test_kernel)
+{
+	char disk[] = "/tmp/vmm-test-disk-XXXXXX";
+	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[64], text[4096];
+	int disk_fd, console_fd;
+	ssize_t len;
+
+	NEED_KVM();
+	disk_fd = mkstemp(disk);
+	console_fd = mkstemp(console);
+	ck_assert_int_ge(disk_fd, 0);
+	ck_assert_int_ge(console_fd, 0);
+	ck_assert_int_eq(ftruncate(disk_fd, DISK_SIZE), 0);
+	snprintf(spec, sizeof(spec), "file=%s", console);
+	vm_run(&vm, "",
+	       ARGS(built("guest/kernel.elf"), memories[_i].option, memories[_i].value, "--disk",
+		    disk, "--rng", "--console", spec, "--cmdline", "maxboundaries=8",
+		    memories[_i].fragment));
+	unlink(disk);
+	unlink(console);
+	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
+	ck_assert_str_eq(vm.errors, "");
+	check_tap(vm.output);
+	check_disk(disk_fd);
+	/* Skipped, and said so, where there is no boundary to send across. */
+	len = read(console_fd, text, sizeof(text));
+	ck_assert_int_gt(len, 0);
+	if (!strstr(vm.output, "console-tx # SKIP no boundaries"))
+		ck_assert_ptr_nonnull(
+			memmem(text, (size_t)len, ABI_CONSOLE_MARKER, strlen(ABI_CONSOLE_MARKER)));
+	close(disk_fd);
+	close(console_fd);
+}
+END_TEST
+
+Suite *kernel_suite(void)
+{
+	Suite *suite = suite_create("kernel");
+	TCase *tcase = tcase_create("kernel");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, test_kernel, 0, sizeof(memories) / sizeof(memories[0]));
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
