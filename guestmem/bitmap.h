@@ -24,8 +24,8 @@ extern "C" {
  */
 struct gm_bitmap {
 	uint64_t *words;
-	uint64_t bits;	      /* number of pages */
-	uint64_t bytes;	      /* size of what is tracked */
+	uint64_t bits;  /* number of pages */
+	uint64_t bytes; /* size of what is tracked */
 	uint64_t page_size;
 	unsigned int shift;   /* log2 of the page size, or 0 if it is not a power of two */
 	bool test_first;      /* a set bit need not be set again: there is membarrier, and shift */
@@ -110,10 +110,10 @@ void gm_bitmap_copy(const struct gm_bitmap *bitmap, uint64_t *words);
 int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes);
 
 /*
- * Merge a dirty log in, as KVM_GET_DIRTY_LOG fills it for a memory slot: bit i % 64 of words[i / 64]
- * stands for the bytes from @offset + i * @page_size on, for i below @pages. @page_size is the
- * log's (0 is GM_ERR_INVALID_ARGUMENT); it may be larger or smaller than the bitmap's: every page is marked that a dirty page of the log touches. What lies past the end is
- * ignored. Any thread.
+ * Merge a dirty log in, as KVM_GET_DIRTY_LOG fills it for a memory slot: of @pages bits in @words,
+ * lowest first, bit i stands for the bytes from @offset + i * @page_size on. @page_size is the
+ * log's (0 is GM_ERR_INVALID_ARGUMENT); it may be larger or smaller than the bitmap's: every page
+ * is marked that a dirty page of the log touches. What lies past the end is ignored. Any thread.
  */
 int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pages,
 		    uint64_t page_size, uint64_t offset);

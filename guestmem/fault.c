@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <ucontext.h>
 
 #include "guestmem/internal.h"
 
@@ -26,7 +27,11 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	uintptr_t at = (uintptr_t)info->si_addr;
 
 	if (guard && at >= guard->low && at < guard->high) {
+		const ucontext_t *interrupted = context;
+
 		current = NULL;
+		/* Not left to the jump: sigsetjmp() would need a system call for each access. */
+		pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
 		siglongjmp(guard->env, 1);
 	}
 	if (previous.sa_flags & SA_SIGINFO) {
@@ -43,7 +48,7 @@ static int install_error;
 
 static void install(void)
 {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
 
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &previous))
@@ -64,24 +69,24 @@ int gm_fault_install(void)
  * Run @access with the guard up. The page that faults can be anywhere in the pages that hold
  * [host, host + len).
  */
-#define GUARDED(host, len, access)                                                                 \
-	({                                                                                         \
-		struct guard guard_ = {.low = (uintptr_t)(host) & ~(uintptr_t)4095,                \
-				       .high = (uintptr_t)(host) + (len)};                         \
-		int err_ = 0;                                                                      \
-                                                                                                   \
-		if (!__atomic_load_n(&installed, __ATOMIC_RELAXED)) {                              \
-			access;                                                                    \
-		} else if (sigsetjmp(guard_.env, 0) == 0) {                                        \
-			current = &guard_;                                                         \
-			__atomic_signal_fence(__ATOMIC_SEQ_CST);                                   \
-			access;                                                                    \
-			__atomic_signal_fence(__ATOMIC_SEQ_CST);                                   \
-			current = NULL;                                                            \
-		} else {                                                                           \
-			err_ = GM_ERR_FAULT;                                                       \
-		}                                                                                  \
-		err_;                                                                              \
+#define GUARDED(host, len, access)                                                  \
+	({                                                                          \
+		struct guard guard_ = {.low = (uintptr_t)(host) & ~(uintptr_t)4095, \
+				       .high = (uintptr_t)(host) + (len)};          \
+		int err_ = 0;                                                       \
+                                                                                    \
+		if (!__atomic_load_n(&installed, __ATOMIC_RELAXED)) {               \
+			access;                                                     \
+		} else if (sigsetjmp(guard_.env, 0) == 0) {                         \
+			current = &guard_;                                          \
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
+			access;                                                     \
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);                    \
+			current = NULL;                                             \
+		} else {                                                            \
+			err_ = GM_ERR_FAULT;                                        \
+		}                                                                   \
+		err_;                                                               \
 	})
 
 int gm_fault_copy_in(const struct gm_slice *slice, size_t offset, const void *buf, size_t len)

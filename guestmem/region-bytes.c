@@ -7,10 +7,8 @@ int gm_region_error(int err)
 	switch (err) {
 	case GM_ERR_OUT_OF_BOUNDS:
 	case GM_ERR_OVERFLOW:
-	case GM_ERR_MISALIGNED:
-		return GM_ERR_INVALID_BACKEND;
-	default:
-		return err;
+	case GM_ERR_MISALIGNED: return GM_ERR_INVALID_BACKEND;
+	default: return err;
 	}
 }
 
@@ -37,8 +35,7 @@ int gm_region_get_slice(const struct gm_region *region, uint64_t offset, uint64_
 bool gm_region_checked_offset(const struct gm_region *region, uint64_t base, uint64_t offset,
 			      uint64_t *out)
 {
-	return !__builtin_add_overflow(base, offset, out) &&
-	       gm_region_offset_in_range(region, *out);
+	return !__builtin_add_overflow(base, offset, out) && gm_region_offset_in_range(region, *out);
 }
 
 bool gm_region_to_offset(const struct gm_region *region, gm_addr addr, uint64_t *offset)
@@ -65,8 +62,7 @@ ssize_t gm_region_read(const struct gm_region *region, uint64_t offset, void *bu
 	return n < 0 ? gm_region_error((int)n) : n;
 }
 
-ssize_t gm_region_write(const struct gm_region *region, uint64_t offset, const void *buf,
-			size_t len)
+ssize_t gm_region_write(const struct gm_region *region, uint64_t offset, const void *buf, size_t len)
 {
 	struct gm_slice whole = gm_region_slice(region);
 	ssize_t n = gm_slice_write(&whole, offset, buf, len);

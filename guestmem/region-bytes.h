@@ -42,8 +42,7 @@ int gm_region_get_host_address(const struct gm_region *region, uint64_t offset, 
 
 /* The counterparts of gm_slice_read() to gm_slice_store(), slice.h. Seed: Bytes. */
 ssize_t gm_region_read(const struct gm_region *region, uint64_t offset, void *buf, size_t len);
-ssize_t gm_region_write(const struct gm_region *region, uint64_t offset, const void *buf,
-			size_t len);
+ssize_t gm_region_write(const struct gm_region *region, uint64_t offset, const void *buf, size_t len);
 int gm_region_read_exact(const struct gm_region *region, uint64_t offset, void *buf, size_t len,
 			 size_t *done);
 int gm_region_write_exact(const struct gm_region *region, uint64_t offset, const void *buf,
@@ -54,9 +53,9 @@ int gm_region_store(const struct gm_region *region, uint64_t offset, const void 
 		    int order);
 
 /* An object of any plain type, *@obj. Seed: read_obj, write_obj. */
-#define gm_region_read_obj(region, offset, obj)                                                    \
+#define gm_region_read_obj(region, offset, obj) \
 	gm_region_read_exact(region, offset, obj, sizeof(*(obj)), NULL)
-#define gm_region_write_obj(region, offset, obj)                                                   \
+#define gm_region_write_obj(region, offset, obj) \
 	gm_region_write_exact(region, offset, obj, sizeof(*(obj)), NULL)
 
 #ifdef __cplusplus

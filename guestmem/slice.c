@@ -106,8 +106,7 @@ int gm_slice_store(const struct gm_slice *slice, size_t offset, const void *valu
 	if (!err && (slice->flags & GM_SLICE_READ_ONLY))
 		err = GM_ERR_READ_ONLY;
 	if (!err)
-		err = gm_fault_store(part.host, value, size, order,
-				     part.flags & GM_SLICE_MAY_FAULT);
+		err = gm_fault_store(part.host, value, size, order, part.flags & GM_SLICE_MAY_FAULT);
 	if (!err)
 		gm_slice_mark_dirty(&part, 0, size);
 	return err;
@@ -143,25 +142,25 @@ int gm_slice_atomic_ref(const struct gm_slice *slice, size_t offset, size_t size
  * Elements one by one, each in a single access if the guest's side is aligned; the private side
  * may have any alignment.
  */
-#define COPY_ELEMENTS(bits)                                                                        \
+#define COPY_ELEMENTS(bits)                                                                       \
 	static void copy_elements_in_##bits(void *guest, const void *buf, size_t count)           \
-	{                                                                                          \
-		for (size_t i = 0; i < count; i++) {                                               \
-			uint##bits##_t value;                                                      \
-                                                                                                   \
-			memcpy(&value, (const char *)buf + i * sizeof(value), sizeof(value));      \
-			__atomic_store_n((uint##bits##_t *)guest + i, value, __ATOMIC_RELAXED);    \
-		}                                                                                  \
-	}                                                                                          \
-                                                                                                   \
+	{                                                                                         \
+		for (size_t i = 0; i < count; i++) {                                              \
+			uint##bits##_t value;                                                     \
+                                                                                                  \
+			memcpy(&value, (const char *)buf + i * sizeof(value), sizeof(value));     \
+			__atomic_store_n((uint##bits##_t *)guest + i, value, __ATOMIC_RELAXED);   \
+		}                                                                                 \
+	}                                                                                         \
+                                                                                                  \
 	static void copy_elements_out_##bits(void *buf, const void *guest, size_t count)          \
-	{                                                                                          \
-		for (size_t i = 0; i < count; i++) {                                               \
-			uint##bits##_t value =                                                     \
-				__atomic_load_n((const uint##bits##_t *)guest + i, __ATOMIC_RELAXED); \
-                                                                                                   \
-			memcpy((char *)buf + i * sizeof(value), &value, sizeof(value));            \
-		}                                                                                  \
+	{                                                                                         \
+		for (size_t i = 0; i < count; i++) {                                              \
+			uint##bits##_t value = __atomic_load_n((const uint##bits##_t *)guest + i, \
+							       __ATOMIC_RELAXED);                 \
+                                                                                                  \
+			memcpy((char *)buf + i * sizeof(value), &value, sizeof(value));           \
+		}                                                                                 \
 	}
 
 COPY_ELEMENTS(16)

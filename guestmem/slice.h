@@ -27,8 +27,8 @@ struct gm_slice {
 	uint8_t *host;
 	size_t len;
 	struct gm_bitmap *dirty; /* NULL: no tracking */
-	uint64_t dirty_offset;	 /* offset of host[0] in what the bitmap tracks */
-	unsigned int flags;	 /* enum gm_slice_flags */
+	uint64_t dirty_offset;   /* offset of host[0] in what the bitmap tracks */
+	unsigned int flags;      /* enum gm_slice_flags */
 };
 
 /* Copy between private and guest memory; aligned small ones in a single access. Private. */
@@ -96,8 +96,8 @@ static inline void gm_slice_mark_dirty(const struct gm_slice *slice, size_t offs
 }
 
 /*
- * A slice of @len bytes of host memory the caller owns, tracked from byte @dirty_offset of @dirty on
- * (NULL: not tracked). Seed: VolatileSlice::new, with_bitmap.
+ * A slice of @len bytes of host memory the caller owns, tracked from byte @dirty_offset of @dirty
+ * on (NULL: not tracked). Seed: VolatileSlice::new, with_bitmap.
  */
 static inline struct gm_slice gm_slice_from_host(void *host, size_t len, struct gm_bitmap *dirty,
 						 uint64_t dirty_offset)
@@ -172,9 +172,9 @@ int gm_slice_write_exact(const struct gm_slice *slice, size_t offset, const void
 			 size_t *done);
 
 /* An object of any plain type, *@obj. Seed: Bytes::read_obj, write_obj. */
-#define gm_slice_read_obj(slice, offset, obj)                                                      \
+#define gm_slice_read_obj(slice, offset, obj) \
 	gm_slice_read_exact(slice, offset, obj, sizeof(*(obj)), NULL)
-#define gm_slice_write_obj(slice, offset, obj)                                                     \
+#define gm_slice_write_obj(slice, offset, obj) \
 	gm_slice_write_exact(slice, offset, obj, sizeof(*(obj)), NULL)
 
 /*
@@ -211,8 +211,7 @@ ssize_t gm_slice_copy(const struct gm_slice *to, const struct gm_slice *from);
  * VolatileSlice::copy_to, copy_from.
  */
 ssize_t gm_slice_copy_to(const struct gm_slice *slice, size_t size, void *buf, size_t count);
-ssize_t gm_slice_copy_from(const struct gm_slice *slice, size_t size, const void *buf,
-			   size_t count);
+ssize_t gm_slice_copy_from(const struct gm_slice *slice, size_t size, const void *buf, size_t count);
 
 /*
  * A typed reference is a slice of the type's size: any alignment, single access where aligned.
@@ -253,8 +252,7 @@ static inline ssize_t gm_array_copy_to(const struct gm_array *array, void *buf, 
 	return gm_slice_copy_to(&array->slice, array->size, buf, count);
 }
 
-static inline ssize_t gm_array_copy_from(const struct gm_array *array, const void *buf,
-					 size_t count)
+static inline ssize_t gm_array_copy_from(const struct gm_array *array, const void *buf, size_t count)
 {
 	return gm_slice_copy_from(&array->slice, array->size, buf, count);
 }

@@ -8,7 +8,7 @@
 
 #include "guestmem/internal.h"
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* One read() with its answer checked; what was filled is marked dirty. */
 static ssize_t read_once(const struct gm_slice *into, struct gm_reader *reader)
@@ -311,8 +311,9 @@ static int all_with_fd(const struct gm_memory *memory, gm_addr addr, uint64_t le
 	}
 	if (done)
 		*done = moved;
-	return moved && (err == GM_ERR_INVALID_ADDRESS || err == GM_ERR_IOMMU) ? GM_ERR_PARTIAL
-									      : err;
+	if (moved && (err == GM_ERR_INVALID_ADDRESS || err == GM_ERR_IOMMU || err == GM_ERR_READ_ONLY))
+		err = GM_ERR_PARTIAL;
+	return err;
 }
 
 int gm_read_exact_from_fd(const struct gm_memory *memory, gm_addr addr, uint64_t len, int fd,

@@ -89,7 +89,7 @@ int gm_slice_write_all_to(const struct gm_slice *slice, size_t offset, size_t le
  * call if the position is the descriptor's own (so that they never wait for more than what is
  * there); the exact forms go on until all is moved. Errors: GM_ERR_IO (errno), GM_ERR_FAULT (the
  * file behind the memory is too short), those of gm_write() and gm_read(); the exact forms also
- * GM_ERR_PARTIAL (a hole after some bytes), GM_ERR_UNEXPECTED_EOF, GM_ERR_WRITE_ZERO, *@done says
+ * GM_ERR_PARTIAL (the memory ends after some bytes), GM_ERR_UNEXPECTED_EOF, GM_ERR_WRITE_ZERO, *@done says
  * after how many. @len at most 2^63 - 1, else GM_ERR_ADDRESS_OVERFLOW. Seed: the same with File.
  */
 ssize_t gm_read_from_fd(const struct gm_memory *memory, gm_addr addr, uint64_t len, int fd,

@@ -133,8 +133,7 @@ static void read_slice(struct conf *c)
 /* What write_slice and write_obj have in common. */
 static void write_exact(struct conf *c, const void *data, size_t len)
 {
-	struct conf_request request = {
-		.addr = conf_u64(c, 0), .len = len, .access = GM_ACCESS_WRITE};
+	struct conf_request request = {.addr = conf_u64(c, 0), .len = len, .access = GM_ACCESS_WRITE};
 	int err = target_write_exact(&c->target, request.addr, data, len, &request.done);
 
 	if (err)
@@ -193,10 +192,8 @@ static void write_obj(struct conf *c)
 
 static void load(struct conf *c)
 {
-	struct conf_request request = {.addr = conf_u64(c, 0),
-				       .len = c->width,
-				       .access = GM_ACCESS_READ,
-				       .range = true};
+	struct conf_request request = {
+		.addr = conf_u64(c, 0), .len = c->width, .access = GM_ACCESS_READ, .range = true};
 	uint64_t value = 0;
 	int err = target_load(&c->target, request.addr, &value, c->width);
 
@@ -208,10 +205,8 @@ static void load(struct conf *c)
 
 static void store(struct conf *c)
 {
-	struct conf_request request = {.addr = conf_u64(c, 0),
-				       .len = c->width,
-				       .access = GM_ACCESS_WRITE,
-				       .range = true};
+	struct conf_request request = {
+		.addr = conf_u64(c, 0), .len = c->width, .access = GM_ACCESS_WRITE, .range = true};
 	int err = target_store(&c->target, request.addr, conf_u64(c, 1), c->width);
 
 	if (err)

@@ -41,26 +41,26 @@ struct conf_kind {
 struct conf_target {
 	const struct gm_memory *memory; /* or NULL */
 	const struct gm_region *region; /* or NULL */
-	const struct gm_slice *slice;	/* or NULL */
+	const struct gm_slice *slice;   /* or NULL */
 };
 
 struct conf {
 	/* the case */
 	const struct conf_kind *kind;
-	struct gm_memory *memory;  /* what plain operations address; the view in iommu cases */
+	struct gm_memory *memory; /* what plain operations address; the view in iommu cases */
 	struct gm_memory *backend; /* whose regions are printed, with dirty bits; == memory in layout */
-	struct gm_slice slice;	   /* slice cases */
-	struct gm_bitmap *bitmap;  /* bitmap cases and the slice's */
-	void *host;		   /* what the slice is in */
-	void *private;		   /* for a kind that needs more */
+	struct gm_slice slice;     /* slice cases */
+	struct gm_bitmap *bitmap; /* bitmap cases and the slice's */
+	void *host;               /* what the slice is in */
+	void *private;            /* for a kind that needs more */
 
 	/* the line */
 	struct conf_target target;
 	int argc; /* without the operation's name */
 	char *argv[CONF_MAX_ARGS];
-	size_t width;	/* '#' */
+	size_t width;   /* '#' */
 	bool malformed; /* a token could not be read: the line fails */
-	bool refused;	/* the library answered with an error by name */
+	bool refused;   /* the library answered with an error by name */
 	char *out;
 	size_t out_len, out_cap;
 };
@@ -69,10 +69,10 @@ extern const struct conf_kind conf_layout, conf_slice, conf_bitmap, conf_address
 extern const struct conf_kind conf_iotlb, conf_iommu;
 
 /* Operations of more than one kind. */
-extern const struct conf_op conf_bytes_ops[];	/* Bytes, on c->target */
-extern const struct conf_op conf_stream_ops[];	/* Bytes with sources and sinks, on c->target */
-extern const struct conf_op conf_region_ops[]; /* r_*, and try_access on c->target */
-extern const struct conf_op conf_walk_ops[];	/* get_slices of c->memory, optionally with PERM */
+extern const struct conf_op conf_bytes_ops[];   /* Bytes, on c->target */
+extern const struct conf_op conf_stream_ops[];  /* Bytes with sources and sinks, on c->target */
+extern const struct conf_op conf_region_ops[];  /* r_*, and try_access on c->target */
+extern const struct conf_op conf_walk_ops[];    /* get_slices of c->memory, optionally with PERM */
 extern const struct conf_op conf_backend_ops[]; /* dirty, reset_dirty, fnv: on c->backend */
 
 /* Arguments by index. */
@@ -104,9 +104,9 @@ uint64_t conf_fnv(uint64_t hash, const void *data, size_t len);
 struct conf_request {
 	uint64_t addr;
 	uint64_t len;
-	uint64_t done;	/* for GM_ERR_PARTIAL */
+	uint64_t done; /* for GM_ERR_PARTIAL */
 	enum gm_access access;
-	bool range;	/* slices: a bounds error names the end of the range, not its start */
+	bool range;     /* slices: a bounds error names the end of the range, not its start */
 	bool from_host; /* slices: an overflow is one of host addresses */
 };
 

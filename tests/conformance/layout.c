@@ -211,7 +211,8 @@ static const struct conf_op layout_ops[] = {
 };
 
 static const struct conf_op *const layout_tables[] = {
-	layout_ops, conf_region_ops, conf_walk_ops, conf_bytes_ops, conf_stream_ops, conf_backend_ops, NULL,
+	layout_ops,      conf_region_ops,  conf_walk_ops, conf_bytes_ops,
+	conf_stream_ops, conf_backend_ops, NULL,
 };
 
 const struct conf_kind conf_layout = {"layout", layout_open, layout_close, layout_tables};

@@ -79,7 +79,8 @@ static const char *choose_target(struct conf *c, const char *name)
 			return NULL;
 		memmove(&c->argv[0], &c->argv[1], (size_t)--c->argc * sizeof(c->argv[0]));
 		/* What a region is asked that a memory is too, but with another meaning. */
-		return strstr("r_check_address r_address_in_range r_checked_offset r_to_region_addr "
+		return strstr("r_check_address r_address_in_range r_checked_offset "
+			      "r_to_region_addr "
 			      "r_get_host_address r_get_slice",
 			      name)
 			       ? name
@@ -137,8 +138,10 @@ static void compare(struct conf *c, struct score *score, bool known, const char 
 	score->failed++;
 	if (score->shown++ >= SHOWN_PER_FILE)
 		return;
-	printf("%s:%lu: %s\n  expected %s\n  got      %s\n", score->file, score->line, text,
-	       expected, !known ? "(unknown operation)" : c->malformed ? "(malformed)" : c->out);
+	printf("%s:%lu: %s\n  expected %s\n  got      %s\n", score->file, score->line, text, expected,
+	       !known         ? "(unknown operation)"
+	       : c->malformed ? "(malformed)"
+			      : c->out);
 }
 
 static void replay_line(struct conf *c, struct score *score, char *line)

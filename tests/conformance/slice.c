@@ -42,8 +42,7 @@ static uint64_t offset_of(const struct conf *c, const struct gm_slice *part)
 
 static void subslice(struct conf *c)
 {
-	struct conf_request request = {
-		.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .range = true};
+	struct conf_request request = {.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .range = true};
 	struct gm_slice part;
 	int err = gm_slice_sub(&c->slice, request.addr, request.len, &part);
 
@@ -79,8 +78,7 @@ static void split_at(struct conf *c)
 
 static void compute_end_offset(struct conf *c)
 {
-	struct conf_request request = {
-		.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .range = true};
+	struct conf_request request = {.addr = conf_u64(c, 0), .len = conf_u64(c, 1), .range = true};
 	size_t end;
 	int err = gm_slice_end_offset(&c->slice, request.addr, request.len, &end);
 
@@ -359,7 +357,10 @@ static const struct conf_op slice_ops[] = {
 };
 
 static const struct conf_op *const slice_tables[] = {
-	slice_ops, conf_bytes_ops, conf_stream_ops, NULL,
+	slice_ops,
+	conf_bytes_ops,
+	conf_stream_ops,
+	NULL,
 };
 
 const struct conf_kind conf_slice = {"slice", slice_open, slice_close, slice_tables};

@@ -193,8 +193,7 @@ static void write_to(struct conf *c, bool exact)
 		writer = &unreliable.writer;
 	}
 	if (exact)
-		n = target_write_all_to(&c->target, request.addr, request.len, writer,
-					&request.done);
+		n = target_write_all_to(&c->target, request.addr, request.len, writer, &request.done);
 	else
 		n = target_write_to(&c->target, request.addr, request.len, writer);
 	put_moved(c, exact, n, &request);

@@ -249,8 +249,7 @@ void conf_error(struct conf *c, int err, const struct conf_request *request)
 	c->refused = true;
 	switch (err) {
 	case GM_ERR_INVALID_ADDRESS:
-		conf_put(c, "err invalid_guest_address 0x%lx",
-			 first_hole(c->target.memory, request));
+		conf_put(c, "err invalid_guest_address 0x%lx", first_hole(c->target.memory, request));
 		break;
 	case GM_ERR_PARTIAL:
 		conf_put(c, "err partial_buffer 0x%lx 0x%lx", request->len, request->done);
@@ -272,7 +271,6 @@ void conf_error(struct conf *c, int err, const struct conf_request *request)
 	case GM_ERR_MISALIGNED:
 		conf_put(c, "err misaligned 0x%lx 0x%lx", request->addr, request->len);
 		break;
-	default:
-		conf_error_name(c, err);
+	default: conf_error_name(c, err);
 	}
 }

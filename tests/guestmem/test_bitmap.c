@@ -19,8 +19,13 @@ START_TEST(size_is_rounded_up_to_pages)
 	static const struct {
 		uint64_t bytes, page_size, pages;
 	} cases[] = {
-		{0, 4096, 0}, {1, 4096, 1}, {4096, 4096, 1},	 {4097, 4096, 2},
-		{65, 1, 65},  {20, 7, 3},   {1ULL << 40, 1ULL << 30, 1024},
+		{0, 4096, 0},
+		{1, 4096, 1},
+		{4096, 4096, 1},
+		{4097, 4096, 2},
+		{65, 1, 65},
+		{20, 7, 3},
+		{1ULL << 40, 1ULL << 30, 1024},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

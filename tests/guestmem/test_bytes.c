@@ -108,9 +108,9 @@ END_TEST
 
 /* try_access: a callback that does as it is told, and says what it saw. */
 struct script {
-	size_t most;	/* bytes it deals with per call */
-	size_t extra;	/* bytes it claims beyond that */
-	int error_at;	/* the call that fails; -1: none */
+	size_t most;  /* bytes it deals with per call */
+	size_t extra; /* bytes it claims beyond that */
+	int error_at; /* the call that fails; -1: none */
 	int calls;
 	uint64_t done[8];
 	size_t len[8];

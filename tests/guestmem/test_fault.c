@@ -95,8 +95,7 @@ START_TEST(transfers_with_descriptors_fault_too)
 	shrink();
 	ck_assert_int_eq(gm_read_from_fd(memory, 0x2000, 100, other, 0), GM_ERR_FAULT);
 	ck_assert_int_eq(gm_write_to_fd(memory, 0x2000, 100, other, 0), GM_ERR_FAULT);
-	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x1f00, 0x200, other, 0, &done),
-			 GM_ERR_FAULT);
+	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x1f00, 0x200, other, 0, &done), GM_ERR_FAULT);
 	ck_assert_uint_eq(done, 0x100);
 	ck_assert_int_eq(gm_read_from(memory, 0x2000, 3, &reader.reader), GM_ERR_FAULT);
 	ck_assert_int_eq(gm_read_from(memory, 0x2000, 3, &stream.reader), GM_ERR_FAULT);

@@ -6,169 +6,11 @@
  * and for each region which pages are dirty. Every operation is done on both. A failure names the
  * operation's number and the seed: TEST_SEED=... repeats it.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#include "tests/guestmem/fixture.h"
+#include "tests/guestmem/property.h"
 #include "tests/guestmem/suites.h"
 
-#define SPAN	    8192
-#define SLOTS	    64
-#define DIRTY_PAGE  64
-#define FILE_SIZE   5000
-#define ROUNDS	    1000
-#define ROUND_OPS   3000
-#define LIST_RANGES 6
-
-struct slot {
-	struct gm_region *region; /* NULL: free */
-	uint64_t start, size;	  /* start in the span */
-	bool read_only;
-	bool dirty[SPAN / DIRTY_PAGE + 1];
-};
-
-struct world {
-	struct test_random random;
-	unsigned int round, op;
-	const char *what;
-	struct gm_memory *memory;
-	gm_addr base; /* guest address of the span */
-	struct slot slots[SLOTS];
-	int8_t slot_at[SPAN]; /* -1: a hole */
-	uint8_t value[SPAN];
-	int fd;
-	uint8_t file[FILE_SIZE];
-};
-
-static uint8_t buffer[2 * SPAN];
-
-static void give_up(const struct world *w, const char *format, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-
-static void give_up(const struct world *w, const char *format, ...)
-{
-	char text[200];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	ck_abort_msg("TEST_SEED=%#lx, operation %u of round %u, %s: %s", test_seed(), w->op, w->round,
-		     w->what, text);
-}
-
-/* libcheck's own assertions cost more than the operations they would follow. */
-#define CHECK(w, condition)                                                                        \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			give_up(w, "line %d: %s", __LINE__, #condition);                              \
-	} while (0)
-
-static uint64_t below(struct world *w, uint64_t bound)
-{
-	return test_random_below(&w->random, bound);
-}
-
-static size_t some_length(struct world *w)
-{
-	switch (below(w, 20)) {
-	case 0: return below(w, SPAN);
-	case 1 ... 5: return below(w, 400);
-	case 6: return 0;
-	default: return 1 + below(w, 40);
-	}
-}
-
-/* An offset in the span; often next to the edge of a region, where it matters. */
-static uint64_t some_place(struct world *w)
-{
-	const struct slot *slot = &w->slots[below(w, SLOTS)];
-	uint64_t at = slot->start;
-
-	if (!slot->region || below(w, 3))
-		return below(w, SPAN);
-	if (below(w, 2))
-		at += slot->size;
-	at -= below(w, 12);
-	return at < SPAN ? at : 0;
-}
-
-static void fill(struct world *w, uint8_t *data, size_t len)
-{
-	uint64_t word = test_random(&w->random);
-
-	for (size_t i = 0; i < len; i++) {
-		data[i] = (uint8_t)(word >> (i % 8 * 8));
-		if (i % 8 == 7)
-			word = word * 6364136223846793005ULL + 1442695040888963407ULL;
-	}
-}
-
-/* --- the model --- */
-
-static bool can(const struct world *w, uint64_t at, enum gm_access access)
-{
-	return at < SPAN && w->slot_at[at] >= 0 &&
-	       !((access & GM_ACCESS_WRITE) && w->slots[w->slot_at[at]].read_only);
-}
-
-/* How many of @len bytes from @at on can be accessed without a gap. */
-static size_t run_length(const struct world *w, uint64_t at, size_t len, enum gm_access access)
-{
-	size_t n = 0;
-
-	while (n < len && can(w, at + n, access))
-		n++;
-	return n;
-}
-
-/* The error of an access that cannot even begin. */
-static int first_error(const struct world *w, uint64_t at)
-{
-	return can(w, at, GM_ACCESS_READ) ? GM_ERR_READ_ONLY : GM_ERR_INVALID_ADDRESS;
-}
-
-static void mark(struct world *w, uint64_t at, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		struct slot *slot = &w->slots[w->slot_at[at + i]];
-
-		slot->dirty[(at + i - slot->start) / DIRTY_PAGE] = true;
-	}
-}
-
-static void put_bytes(struct world *w, uint64_t at, const uint8_t *data, size_t len)
-{
-	memcpy(w->value + at, data, len);
-	mark(w, at, len);
-}
-
-/* A transfer of up to @len bytes moved @n: is that what the model says? Returns the count. */
-static size_t check_count(const struct world *w, uint64_t at, size_t len, enum gm_access access,
-			  ssize_t n)
-{
-	size_t run = run_length(w, at, len, access);
-
-	if (run == 0 && len)
-		CHECK(w, n == first_error(w, at));
-	else
-		CHECK(w, n == (ssize_t)run);
-	return run;
-}
-
-static void check_exact(const struct world *w, uint64_t at, size_t len, enum gm_access access,
-			int err, size_t done)
-{
-	size_t run = run_length(w, at, len, access);
-
-	CHECK(w, done == run);
-	if (run == len)
-		CHECK(w, err == 0);
-	else
-		CHECK(w, err == (run ? GM_ERR_PARTIAL : first_error(w, at)));
-}
+#define ROUNDS    1000
+#define ROUND_OPS 3000
 
 /* --- bytes --- */
 
@@ -176,10 +18,10 @@ static void op_read(struct world *w)
 {
 	uint64_t at = some_place(w);
 	size_t len = some_length(w);
-	ssize_t n = gm_read(w->memory, w->base + at, buffer, len);
+	ssize_t n = gm_read(w->memory, w->base + at, property_buffer, len);
 
 	len = check_count(w, at, len, GM_ACCESS_READ, n);
-	CHECK(w, !memcmp(buffer, w->value + at, len));
+	CHECK(w, !memcmp(property_buffer, w->value + at, len));
 }
 
 static void op_write(struct world *w)
@@ -187,10 +29,10 @@ static void op_write(struct world *w)
 	uint64_t at = some_place(w);
 	size_t len = some_length(w);
 
-	fill(w, buffer, len);
+	fill(w, property_buffer, len);
 	len = check_count(w, at, len, GM_ACCESS_WRITE,
-			  gm_write(w->memory, w->base + at, buffer, len));
-	put_bytes(w, at, buffer, len);
+			  gm_write(w->memory, w->base + at, property_buffer, len));
+	put_bytes(w, at, property_buffer, len);
 }
 
 static void op_exact(struct world *w)
@@ -200,14 +42,14 @@ static void op_exact(struct world *w)
 	int err;
 
 	if (below(w, 2)) {
-		err = gm_read_exact(w->memory, w->base + at, buffer, len, &done);
+		err = gm_read_exact(w->memory, w->base + at, property_buffer, len, &done);
 		check_exact(w, at, len, GM_ACCESS_READ, err, done);
-		CHECK(w, !memcmp(buffer, w->value + at, done));
+		CHECK(w, !memcmp(property_buffer, w->value + at, done));
 	} else {
-		fill(w, buffer, len);
-		err = gm_write_exact(w->memory, w->base + at, buffer, len, &done);
+		fill(w, property_buffer, len);
+		err = gm_write_exact(w->memory, w->base + at, property_buffer, len, &done);
 		check_exact(w, at, len, GM_ACCESS_WRITE, err, done);
-		put_bytes(w, at, buffer, done);
+		put_bytes(w, at, property_buffer, done);
 	}
 }
 
@@ -288,8 +130,8 @@ static bool some_slice(struct world *w, enum gm_access access, uint64_t *at, str
 		const struct slot *owner = &w->slots[w->slot_at[*at]];
 
 		CHECK(w, slice->len == len);
-		CHECK(w, slice->host == (uint8_t *)gm_region_host(owner->region) + *at -
-						owner->start);
+		CHECK(w,
+		      slice->host == (uint8_t *)gm_region_host(owner->region) + *at - owner->start);
 	}
 	return !err;
 }
@@ -319,12 +161,13 @@ static void op_slice_elements(struct world *w)
 		return;
 	expected = slice.len / size < count ? slice.len / size : count;
 	if (below(w, 2)) {
-		CHECK(w, gm_slice_copy_to(&slice, size, buffer, count) == (ssize_t)expected);
-		CHECK(w, !memcmp(buffer, w->value + at, expected * size));
+		CHECK(w, gm_slice_copy_to(&slice, size, property_buffer, count) == (ssize_t)expected);
+		CHECK(w, !memcmp(property_buffer, w->value + at, expected * size));
 	} else {
-		fill(w, buffer, count * size);
-		CHECK(w, gm_slice_copy_from(&slice, size, buffer, count) == (ssize_t)expected);
-		put_bytes(w, at, buffer, expected * size);
+		fill(w, property_buffer, count * size);
+		CHECK(w, gm_slice_copy_from(&slice, size, property_buffer, count) ==
+				 (ssize_t)expected);
+		put_bytes(w, at, property_buffer, expected * size);
 	}
 }
 
@@ -341,262 +184,23 @@ static void op_region(struct world *w)
 		return;
 	offset = below(w, slot->size);
 	n = len < slot->size - offset ? len : slot->size - offset;
-	fill(w, buffer, len);
-	CHECK(w, gm_region_write(slot->region, offset, buffer, len) == (ssize_t)n);
-	put_bytes(w, slot->start + offset, buffer, n);
+	fill(w, property_buffer, len);
+	CHECK(w, gm_region_write(slot->region, offset, property_buffer, len) == (ssize_t)n);
+	put_bytes(w, slot->start + offset, property_buffer, n);
 
 	slice = gm_region_slice(slot->region);
 	CHECK(w, !gm_slice_offset(&slice, offset, &part));
 	in_part = below(w, part.len);
 	n = len < part.len - in_part ? len : part.len - in_part;
-	got = gm_slice_read(&part, in_part, buffer, len);
+	got = gm_slice_read(&part, in_part, property_buffer, len);
 	CHECK(w, got == (ssize_t)n);
-	CHECK(w, !memcmp(buffer, w->value + slot->start + offset + in_part, n));
-}
-
-/* --- lists --- */
-
-struct list {
-	struct gm_sg sg;
-	struct gm_range ranges[LIST_RANGES];
-	uint64_t at[LIST_RANGES * 512]; /* the span's offset of each byte of the list */
-	size_t pos, len;
-};
-
-static struct list list;
-
-static void make_list(struct world *w, enum gm_access access)
-{
-	size_t count = below(w, LIST_RANGES + 1);
-
-	list.pos = list.len = 0;
-	for (size_t i = 0; i < count; i++) {
-		uint64_t at = some_place(w);
-		size_t len = below(w, 3) ? below(w, 40) : below(w, 512);
-
-		list.ranges[i] = (struct gm_range){w->base + at, len};
-		for (size_t j = 0; j < len; j++)
-			list.at[list.len++] = at + j;
-	}
-	CHECK(w, !gm_sg_init(&list.sg, w->memory, list.ranges, count, access));
-	CHECK(w, gm_sg_left(&list.sg) == list.len);
-}
-
-static size_t list_run(const struct world *w, size_t len, enum gm_access access)
-{
-	size_t n = 0;
-
-	while (n < len && list.pos + n < list.len && can(w, list.at[list.pos + n], access))
-		n++;
-	return n;
-}
-
-/* The first @n bytes at the cursor are now @data; the cursor goes behind them. */
-static void list_put(struct world *w, const uint8_t *data, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		put_bytes(w, list.at[list.pos++], &data[i], 1);
-}
-
-static void list_compare(struct world *w, const uint8_t *data, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		CHECK(w, data[i] == w->value[list.at[list.pos + i]]);
-	list.pos += n;
-}
-
-static void list_skip(struct world *w)
-{
-	size_t len = some_length(w), left = list.len - list.pos;
-	size_t expected = len < left ? len : left;
-
-	CHECK(w, gm_sg_skip(&list.sg, len) == expected);
-	list.pos += expected;
-}
-
-static void list_iovec(struct world *w, enum gm_access access)
-{
-	size_t max = some_length(w), cap = 1 + below(w, 8), run = list_run(w, max, access);
-	struct iovec iov[8];
-	uint64_t bytes, sum = 0;
-	ssize_t n = gm_sg_iovec(&list.sg, max, iov, cap, &bytes);
-
-	if (n < 0) {
-		CHECK(w, max && run == 0 && list.pos < list.len);
-		CHECK(w, n == first_error(w, list.at[list.pos]));
-		return;
-	}
-	CHECK(w, (size_t)n <= cap);
-	CHECK(w, bytes == run || ((size_t)n == cap && bytes < run));
-	for (ssize_t i = 0; i < n; i++) {
-		list_compare(w, iov[i].iov_base, iov[i].iov_len);
-		sum += iov[i].iov_len;
-	}
-	CHECK(w, sum == bytes);
-}
-
-static void op_list_read(struct world *w)
-{
-	make_list(w, GM_ACCESS_READ);
-	for (int i = 0; i < 3; i++) {
-		size_t len = some_length(w), run = list_run(w, len, GM_ACCESS_READ);
-		int err = gm_sg_read(&list.sg, buffer, len);
-
-		if (len > list.len - list.pos) {
-			CHECK(w, err == GM_ERR_PARTIAL);
-		} else {
-			CHECK(w, (err == 0) == (run == len));
-			list_compare(w, buffer, run);
-		}
-		list_iovec(w, GM_ACCESS_READ);
-		list_skip(w);
-		CHECK(w, gm_sg_left(&list.sg) == list.len - list.pos);
-	}
-}
-
-static void op_list_write(struct world *w)
-{
-	make_list(w, GM_ACCESS_WRITE);
-	for (int i = 0; i < 3; i++) {
-		size_t len = some_length(w), run = list_run(w, len, GM_ACCESS_WRITE);
-		struct gm_sg copy;
-		int err;
-
-		fill(w, buffer, len);
-		err = gm_sg_write(&list.sg, buffer, len);
-		if (len > list.len - list.pos) {
-			CHECK(w, err == GM_ERR_PARTIAL);
-		} else {
-			CHECK(w, (err == 0) == (run == len));
-			list_put(w, buffer, run);
-		}
-		len = some_length(w);
-		copy = list.sg;
-		run = list_run(w, len, GM_ACCESS_WRITE);
-		gm_sg_mark_dirty(&copy, len);
-		for (size_t j = 0; j < run; j++)
-			mark(w, list.at[list.pos + j], 1);
-		list_skip(w);
-		CHECK(w, gm_sg_left(&list.sg) == list.len - list.pos);
-	}
-}
-
-static void op_list_file(struct world *w)
-{
-	enum gm_access access = below(w, 2) ? GM_ACCESS_READ : GM_ACCESS_WRITE;
-	uint64_t offset = below(w, FILE_SIZE + 10);
-	size_t len = some_length(w), run, there = offset < FILE_SIZE ? FILE_SIZE - offset : 0;
-	ssize_t n;
-
-	make_list(w, access);
-	run = list_run(w, len, access);
-	if (access == GM_ACCESS_READ) {
-		if (run > there)
-			return;
-		n = gm_sg_write_to_fd(&list.sg, w->fd, (off_t)offset, len);
-	} else {
-		n = gm_sg_read_from_fd(&list.sg, w->fd, (off_t)offset, len);
-	}
-	if (run == 0 && len && list.len) {
-		CHECK(w, n == first_error(w, list.at[0]));
-		return;
-	}
-	run = run < there ? run : there;
-	CHECK(w, n == (ssize_t)run);
-	if (access == GM_ACCESS_WRITE) {
-		list_put(w, w->file + offset, run);
-	} else {
-		for (size_t i = 0; i < run; i++)
-			w->file[offset + i] = w->value[list.at[i]];
-	}
-	CHECK(w, gm_sg_left(&list.sg) == list.len - run);
-}
-
-/* --- streams --- */
-
-/* A source that likes to give less, and a sink that likes to take less, than there is. */
-struct stream {
-	struct gm_reader reader;
-	struct gm_writer writer;
-	struct world *w;
-	size_t moved;
-	bool generous, came_short;
-};
-
-static ssize_t stream_read(struct gm_reader *reader, const struct gm_slice *into)
-{
-	struct stream *s = (struct stream *)reader;
-	size_t n = s->generous ? into->len : below(s->w, into->len + 1);
-
-	CHECK(s->w, !s->came_short && into->len);
-	if (!below(s->w, 4))
-		return GM_ERR_INTERRUPTED;
-	memcpy(into->host, buffer + s->moved, n);
-	s->moved += n;
-	s->came_short = n < into->len;
-	return (ssize_t)n;
-}
-
-static ssize_t stream_write(struct gm_writer *writer, const struct gm_slice *from)
-{
-	struct stream *s = (void *)((char *)writer - offsetof(struct stream, writer));
-	size_t n = 1 + below(s->w, from->len);
-
-	if (!below(s->w, 4))
-		return GM_ERR_INTERRUPTED;
-	memcpy(buffer + s->moved, from->host, n);
-	s->moved += n;
-	return (ssize_t)n;
-}
-
-static void op_stream(struct world *w)
-{
-	struct stream s = {
-		.reader = {.read = stream_read},
-		.writer = {stream_write},
-		.w = w,
-		.generous = below(w, 2),
-	};
-	uint64_t at = some_place(w);
-	size_t len = some_length(w), run;
-	ssize_t n;
-
-	if (below(w, 2)) {
-		n = gm_write_to(w->memory, w->base + at, len, &s.writer);
-		run = check_count(w, at, len, GM_ACCESS_READ, n);
-		CHECK(w, s.moved == run && !memcmp(buffer, w->value + at, run));
-		return;
-	}
-	fill(w, buffer, len);
-	n = gm_read_from(w->memory, w->base + at, len, &s.reader);
-	if (s.came_short)
-		CHECK(w, n == (ssize_t)s.moved);
-	else
-		check_count(w, at, len, GM_ACCESS_WRITE, n);
-	put_bytes(w, at, buffer, s.moved);
-}
-
-static void op_file(struct world *w)
-{
-	uint64_t at = some_place(w), offset = below(w, FILE_SIZE);
-	size_t len = some_length(w), run = run_length(w, at, len, GM_ACCESS_WRITE), done;
-	size_t there = FILE_SIZE - offset, expected = run < there ? run : there;
-	int err = gm_read_exact_from_fd(w->memory, w->base + at, len, w->fd, (off_t)offset, &done);
-
-	CHECK(w, done == expected);
-	if (expected == len)
-		CHECK(w, err == 0);
-	else if (expected < run)
-		CHECK(w, err == GM_ERR_UNEXPECTED_EOF);
-	else
-		CHECK(w, err != 0);
-	put_bytes(w, at, w->file + offset, done);
+	CHECK(w, !memcmp(property_buffer, w->value + slot->start + offset + in_part, n));
 }
 
 /* --- the memory itself --- */
 
-static struct slot *add_slot(struct world *w, struct gm_region *region, uint64_t start, uint64_t size,
-			     bool read_only)
+static struct slot *add_slot(struct world *w, struct gm_region *region, uint64_t start,
+			     uint64_t size, bool read_only)
 {
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (w->slots[i].region)

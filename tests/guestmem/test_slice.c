@@ -263,8 +263,7 @@ START_TEST(regions_have_errors_of_their_own)
 	ck_assert_ptr_eq(part.host, gm_region_host(region));
 	ck_assert_int_eq(gm_region_get_slice(region, 100, 0, &part), 0);
 	ck_assert_int_eq(gm_region_get_slice(region, 100, 1, &part), GM_ERR_INVALID_BACKEND);
-	ck_assert_int_eq(gm_region_get_slice(region, 1, UINT64_MAX, &part),
-			 GM_ERR_INVALID_BACKEND);
+	ck_assert_int_eq(gm_region_get_slice(region, 1, UINT64_MAX, &part), GM_ERR_INVALID_BACKEND);
 	ck_assert_int_eq(gm_region_store(region, 88, &value, 8, __ATOMIC_RELAXED), 0);
 	ck_assert_int_eq(gm_region_store(region, 90, &value, 8, 0), GM_ERR_INVALID_BACKEND);
 	value = 0;

@@ -105,8 +105,7 @@ START_TEST(callbacks_cannot_claim_too_much)
 	struct source source = make_source(SIZE_MAX);
 
 	source.answer = 101;
-	ck_assert_int_eq(gm_read_from(memory, 0x1000, 1000, &source.reader),
-			 GM_ERR_CALLBACK_RANGE);
+	ck_assert_int_eq(gm_read_from(memory, 0x1000, 1000, &source.reader), GM_ERR_CALLBACK_RANGE);
 	source.answer = GM_ERR_IO;
 	ck_assert_int_eq(gm_read_from(memory, 0x1000, 1000, &source.reader), GM_ERR_IO);
 	check_memory(0);
@@ -159,8 +158,7 @@ START_TEST(sink_takes_all_or_it_is_an_error)
 	ck_assert_uint_eq(done, 150);
 	ck_assert_mem_eq(sink.bytes, data, 150);
 	sink = make_sink(7, 1000);
-	ck_assert_int_eq(gm_write_all_to(memory, 0x1300, 1000, &sink.writer, &done),
-			 GM_ERR_PARTIAL);
+	ck_assert_int_eq(gm_write_all_to(memory, 0x1300, 1000, &sink.writer, &done), GM_ERR_PARTIAL);
 	ck_assert_uint_eq(done, 232);
 	sink.answer = 101;
 	ck_assert_int_eq(gm_write_to(memory, 0x1000, 100, &sink.writer), GM_ERR_CALLBACK_RANGE);
@@ -181,8 +179,7 @@ START_TEST(slices_make_one_call_or_all)
 	ck_assert_int_eq(gm_slice_read_from(&slice, 0, 80, &source.reader), 30);
 	ck_assert_int_eq(gm_slice_read_from(&slice, 90, 80, &source.reader), 10);
 	ck_assert_int_eq(gm_slice_read_from(&slice, 100, 80, &source.reader), 0);
-	ck_assert_int_eq(gm_slice_read_from(&slice, 101, 80, &source.reader),
-			 GM_ERR_OUT_OF_BOUNDS);
+	ck_assert_int_eq(gm_slice_read_from(&slice, 101, 80, &source.reader), GM_ERR_OUT_OF_BOUNDS);
 	ck_assert_int_eq(gm_region_read_from(region, 101, 80, &source.reader),
 			 GM_ERR_INVALID_BACKEND);
 	ck_assert_int_eq(gm_slice_read_exact_from(&slice, 20, 81, &source.reader, &done),
@@ -271,13 +268,36 @@ START_TEST(files_at_a_position_and_at_their_own)
 	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x1000, 1000, fd, 301, &done),
 			 GM_ERR_UNEXPECTED_EOF);
 	ck_assert_uint_eq(done, 999);
-	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x1300, 1000, fd, 0, &done),
-			 GM_ERR_PARTIAL);
+	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x1300, 1000, fd, 0, &done), GM_ERR_PARTIAL);
 	ck_assert_uint_eq(done, 232);
 	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x5000, 1, fd, 0, &done),
 			 GM_ERR_INVALID_ADDRESS);
 	ck_assert_int_eq(gm_read_exact_from_fd(memory, 0x5000, 0, fd, 0, &done), 0);
 	ck_assert_int_eq(gm_read_from_fd(memory, 0, UINT64_MAX, fd, 0), GM_ERR_ADDRESS_OVERFLOW);
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_is_read_only_is_not_read_into)
+{
+	struct gm_region_config configs[] = {
+		{.start = 0, .size = PAGE},
+		{.start = PAGE, .size = PAGE, .flags = GM_REGION_READ_ONLY},
+	};
+	struct gm_buf_reader reader = gm_buf_reader(data, PAGE);
+	struct gm_memory *mixed;
+	int fd = make_file(3 * PAGE);
+	size_t done;
+
+	ck_assert_int_eq(gm_memory_from_configs(configs, 2, &mixed, NULL), 0);
+	ck_assert_int_eq(gm_read_from_fd(mixed, 0, 2 * PAGE, fd, 0), PAGE);
+	ck_assert_int_eq(gm_read_exact_from_fd(mixed, 0, 2 * PAGE, fd, 0, &done), GM_ERR_PARTIAL);
+	ck_assert_uint_eq(done, PAGE);
+	ck_assert_int_eq(gm_read_from_fd(mixed, PAGE, 1, fd, 0), GM_ERR_READ_ONLY);
+	ck_assert_int_eq(gm_read_from(mixed, PAGE, 1, &reader.reader), GM_ERR_READ_ONLY);
+	ck_assert_int_eq(gm_read_from(mixed, PAGE - 5, 10, &reader.reader), 5);
+	ck_assert_int_eq(gm_write_all_to_fd(mixed, 0, 2 * PAGE, fd, 0, NULL), 0);
+	gm_memory_put(mixed);
 	close(fd);
 }
 END_TEST
@@ -347,6 +367,7 @@ Suite *stream_suite(void)
 	tcase_add_test(tcase, slices_make_one_call_or_all);
 	tcase_add_test(tcase, buffers_are_streams);
 	tcase_add_test(tcase, files_at_a_position_and_at_their_own);
+	tcase_add_test(tcase, what_is_read_only_is_not_read_into);
 	tcase_add_test(tcase, a_pipe_gives_what_it_has);
 	tcase_add_test(tcase, descriptors_for_regions_and_slices);
 	suite_add_tcase(suite, tcase);
