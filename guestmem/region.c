@@ -269,6 +269,18 @@ bool gm_region_is_hugetlbfs(const struct gm_region *region)
 	return region->page > page_size();
 }
 
+bool gm_region_files_overlap(const struct gm_region *a, const struct gm_region *b)
+{
+	struct stat stat_a, stat_b;
+
+	/* Descriptors are duplicates; the file is what they lead to. */
+	if (a->fd < 0 || b->fd < 0 || fstat(a->fd, &stat_a) || fstat(b->fd, &stat_b) ||
+	    stat_a.st_dev != stat_b.st_dev || stat_a.st_ino != stat_b.st_ino)
+		return false;
+	return a->file_offset < b->file_offset + b->entry.size &&
+	       b->file_offset < a->file_offset + a->entry.size;
+}
+
 void *gm_region_host(const struct gm_region *region)
 {
 	return region->entry.host;

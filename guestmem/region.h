@@ -81,6 +81,12 @@ uint64_t gm_region_file_offset(const struct gm_region *region);
 /* Whether the pages are hugetlbfs's, asked for or found behind the file. Seed: is_hugetlbfs. */
 bool gm_region_is_hugetlbfs(const struct gm_region *region);
 
+/*
+ * Whether both regions show some byte of the same file, so that a write to one is seen in the other
+ * (or under it, with a private mapping). Seed: fds_overlap.
+ */
+bool gm_region_files_overlap(const struct gm_region *a, const struct gm_region *b);
+
 /* Where the first byte is mapped, for who must tell it to the kernel (KVM memory slots). */
 void *gm_region_host(const struct gm_region *region);
 

@@ -200,6 +200,36 @@ START_TEST(file_is_shared_or_private)
 }
 END_TEST
 
+START_TEST(files_overlap_by_bytes)
+{
+	struct gm_region_config config = {.size = 2 * PAGE, .backing = GM_BACKING_FILE};
+	struct gm_region *regions[5];
+	int fd = make_file(8 * PAGE), other = make_file(8 * PAGE);
+	struct {
+		int fd;
+		uint64_t offset;
+		bool overlaps_first;
+	} files[] = {
+		{fd, 2 * PAGE, true}, {dup(fd), 3 * PAGE, true}, {fd, 4 * PAGE, false},
+		{fd, 0, false},       {other, 2 * PAGE, false},
+	};
+	struct gm_region *anon = make_region(0, PAGE);
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		config.fd = files[i].fd;
+		config.file_offset = files[i].offset;
+		ck_assert_int_eq(gm_region_new(&config, &regions[i]), 0);
+		ck_assert(gm_region_files_overlap(regions[i], regions[0]) == files[i].overlaps_first);
+		ck_assert(gm_region_files_overlap(regions[0], regions[i]) == files[i].overlaps_first);
+	}
+	ck_assert(!gm_region_files_overlap(anon, regions[0]));
+	ck_assert(!gm_region_files_overlap(anon, anon));
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		gm_region_put(regions[i]);
+	gm_region_put(anon);
+}
+END_TEST
+
 START_TEST(file_opened_for_reading_cannot_be_written)
 {
 	int fd = open("/proc/self/exe", O_RDONLY);
@@ -358,6 +388,7 @@ Suite *region_suite(void)
 	tcase_add_test(tcase, last_reference_unmaps);
 	tcase_add_test(tcase, memfd_can_be_mapped_again_but_not_shrunk);
 	tcase_add_test(tcase, file_is_shared_or_private);
+	tcase_add_test(tcase, files_overlap_by_bytes);
 	tcase_add_test(tcase, file_opened_for_reading_cannot_be_written);
 	tcase_add_test(tcase, only_files_that_can_shrink_may_fault);
 	tcase_add_test(tcase, foreign_memory_stays_the_callers);
