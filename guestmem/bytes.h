@@ -57,6 +57,8 @@ static inline ssize_t gm_read(const struct gm_memory *memory, gm_addr addr, void
 	head = gm_split_in_two(entry, offset, len, GM_SLICE_MAY_FAULT);
 	if (gm_unlikely(!head))
 		return gm_read_slow(memory, addr, buf, len);
+	if (head >= len)
+		__builtin_unreachable(); /* else gcc 12 warns of a copy of len - head < 0 bytes */
 	gm_copy_out(buf, entry->host + offset, head);
 	gm_copy_out((char *)buf + head, entry[1].host, len - head);
 	return (ssize_t)len;
