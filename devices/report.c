@@ -23,7 +23,7 @@ static void one_line(char *text)
 	}
 }
 
-int report_fail(struct report *report, enum report_status status, const char *format, ...)
+int(report_fail)(struct report *report, enum report_status status, const char *format, ...)
 {
 	va_list args;
 

@@ -22,6 +22,13 @@ struct report {
 int report_fail(struct report *report, enum report_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Compilers and analysers then see what it returns, and what cannot happen behind it. */
+#define report_fail(...)                  \
+	({                                \
+		report_fail(__VA_ARGS__); \
+		-1;                       \
+	})
+
 /*
  * One line on standard error, "vmm: NAME: ...", for what a guest or the host does to a running
  * device. A limit per @limit drops what comes too fast and says how many were dropped with the

@@ -37,8 +37,8 @@ enum reg { THR_RBR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 
 #define LCR_DLAB 0x80
 
-#define MCR_DTR	 0x01
-#define MCR_RTS	 0x02
+#define MCR_DTR  0x01
+#define MCR_RTS  0x02
 #define MCR_OUT1 0x04
 #define MCR_OUT2 0x08 /* on a PC it gates the interrupt line */
 #define MCR_LOOP 0x10
@@ -53,10 +53,10 @@ enum reg { THR_RBR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 #define MSR_DELTA_DSR 0x02
 #define MSR_RING_END  0x04
 #define MSR_DELTA_DCD 0x08
-#define MSR_CTS	      0x10
-#define MSR_DSR	      0x20
-#define MSR_RI	      0x40
-#define MSR_DCD	      0x80
+#define MSR_CTS       0x10
+#define MSR_DSR       0x20
+#define MSR_RI        0x40
+#define MSR_DCD       0x80
 
 struct fifo {
 	uint8_t bytes[FIFO_SIZE];

@@ -68,7 +68,7 @@ struct virtio_device {
 	uint64_t base;
 	uint32_t pin; /* of the IOAPIC; PIN_COUNT or above: none */
 	uint32_t id;
-	uint64_t features; /* negotiated */
+	uint64_t features;    /* negotiated */
 	volatile bool broken; /* the device asked for a reset; by its interrupt */
 };
 

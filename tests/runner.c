@@ -114,8 +114,8 @@ int main(int argc, char **argv)
 	run = srunner_ntests_run(runner);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	printf("%u passed, %d failed, %u skipped\n", (unsigned int)(run - failed) - *skipped, failed,
-	       *skipped);
+	printf("%u passed, %d failed, %u skipped\n", (unsigned int)(run - failed) - *skipped,
+	       failed, *skipped);
 	if (run == 0)
 		fprintf(stderr, "%s: no such test case\n", argv[0]);
 	return failed || run == 0 ? EXIT_FAILURE : EXIT_SUCCESS;

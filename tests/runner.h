@@ -20,10 +20,10 @@ typedef Suite *suite_fn(void);
 extern suite_fn *const test_suites[];
 
 /* Leave a test that cannot run here; it counts as skipped, not as passed. */
-#define TEST_SKIP(...)                                                                             \
-	do {                                                                                       \
-		test_skip(__VA_ARGS__);                                                            \
-		return;                                                                            \
+#define TEST_SKIP(...)                  \
+	do {                            \
+		test_skip(__VA_ARGS__); \
+		return;                 \
 	} while (0)
 
 void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));

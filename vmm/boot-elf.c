@@ -14,7 +14,7 @@
 #define NOTES_MAX    (1U << 20)
 
 #define NOTE_PHYS32_ENTRY 18 /* Xen's XEN_ELFNOTE_PHYS32_ENTRY */
-#define NOTE_REGIONS	  1  /* "vmm": wants the region table */
+#define NOTE_REGIONS      1  /* "vmm": wants the region table */
 
 /* A program header of either class. */
 struct segment {
@@ -29,10 +29,10 @@ struct segment {
 struct elf {
 	const struct boot_image *image;
 	struct report *report;
-	struct segment *segments;
+	struct segment segments[SEGMENTS_MAX];
 	size_t count;
-	bool has_entry;	    /* the PVH note was found */
-	gm_addr entry;	    /* what it says */
+	bool has_entry;     /* the PVH note was found */
+	gm_addr entry;      /* what it says */
 	bool wants_regions; /* the "vmm" note was found */
 };
 
@@ -60,20 +60,17 @@ static int read_file_header(struct elf *elf, struct file_header *header)
 	Elf32_Ehdr e32;
 
 	if (ident[EI_CLASS] != ELFCLASS32 && ident[EI_CLASS] != ELFCLASS64)
-		return FAIL(elf, "%s: ELF class %u is neither 32 nor 64 bit", path,
-			    ident[EI_CLASS]);
+		return FAIL(elf, "%s: ELF class %u is neither 32 nor 64 bit", path, ident[EI_CLASS]);
 	if (ident[EI_DATA] != ELFDATA2LSB)
 		return FAIL(elf, "%s: not a little-endian ELF file; x86 kernels are", path);
 	if (ident[EI_CLASS] == ELFCLASS64) {
 		if (!boot_image_read(elf->image, 0, &e64, sizeof(e64)))
-			return FAIL(elf, "%s: truncated ELF file: it ends in the file header",
-				    path);
+			return FAIL(elf, "%s: truncated ELF file: it ends in the file header", path);
 		*header = (struct file_header){e64.e_machine, e64.e_phoff, e64.e_phentsize,
 					       e64.e_phnum, sizeof(Elf64_Phdr)};
 	} else {
 		if (!boot_image_read(elf->image, 0, &e32, sizeof(e32)))
-			return FAIL(elf, "%s: truncated ELF file: it ends in the file header",
-				    path);
+			return FAIL(elf, "%s: truncated ELF file: it ends in the file header", path);
 		*header = (struct file_header){e32.e_machine, e32.e_phoff, e32.e_phentsize,
 					       e32.e_phnum, sizeof(Elf32_Phdr)};
 	}
@@ -94,9 +91,6 @@ static int read_segments(struct elf *elf, const struct file_header *header)
 	bool wide = header->phsize == sizeof(Elf64_Phdr);
 	uint64_t offset = header->phoff;
 
-	elf->segments = calloc(header->phnum, sizeof(*elf->segments));
-	if (!elf->segments)
-		return report_fail(elf->report, REPORT_HOST, "out of memory");
 	for (; elf->count < header->phnum; elf->count++) {
 		struct segment *segment = &elf->segments[elf->count];
 		Elf64_Phdr p64;
@@ -108,10 +102,10 @@ static int read_segments(struct elf *elf, const struct file_header *header)
 			return FAIL(elf, "%s: truncated ELF file: it ends in program header %zu",
 				    elf->image->path, elf->count);
 		if (wide)
-			*segment = (struct segment){p64.p_type,	 p64.p_offset, p64.p_filesz,
+			*segment = (struct segment){p64.p_type,  p64.p_offset, p64.p_filesz,
 						    p64.p_paddr, p64.p_memsz,  p64.p_align};
 		else
-			*segment = (struct segment){p32.p_type,	 p32.p_offset, p32.p_filesz,
+			*segment = (struct segment){p32.p_type,  p32.p_offset, p32.p_filesz,
 						    p32.p_paddr, p32.p_memsz,  p32.p_align};
 		offset += header->phsize;
 	}
@@ -126,8 +120,7 @@ static int check_segment(struct elf *elf, size_t index, const struct gm_memory *
 	const char *path = elf->image->path;
 	uint64_t end;
 
-	if (__builtin_add_overflow(segment->offset, segment->filesz, &end) ||
-	    end > elf->image->size)
+	if (__builtin_add_overflow(segment->offset, segment->filesz, &end) || end > elf->image->size)
 		return FAIL(elf, "%s: truncated ELF file: segment %zu ends past its end", path,
 			    index);
 	if (segment->filesz > segment->memsz)
@@ -144,8 +137,8 @@ static int check_segment(struct elf *elf, size_t index, const struct gm_memory *
 
 		if (other->type == PT_LOAD && addr < other->addr + other->memsz &&
 		    other->addr < addr + memsz)
-			return FAIL(elf, "%s: segments %zu and %zu overlap at %#llx", path, i,
-				    index, addr > other->addr ? addr : (unsigned long long)other->addr);
+			return FAIL(elf, "%s: segments %zu and %zu overlap at %#llx", path, i, index,
+				    addr > other->addr ? addr : (unsigned long long)other->addr);
 	}
 	return 0;
 }
@@ -238,8 +231,7 @@ static int check(struct elf *elf, const struct gm_memory *memory)
 	if (!any)
 		return FAIL(elf, "%s: no segment to load; is it linked?", path);
 	if (!elf->has_entry)
-		return FAIL(elf,
-			    "%s: no PVH entry point; the ELF note \"Xen\" of type %d is missing",
+		return FAIL(elf, "%s: no PVH entry point; the ELF note \"Xen\" of type %d is missing",
 			    path, NOTE_PHYS32_ENTRY);
 	if (elf->entry >= PVH_LIMIT || !entry_loaded(elf))
 		return FAIL(elf, "%s: the PVH entry point %#llx is in no segment", path,
@@ -265,7 +257,7 @@ static int load(const struct boot_image *image, const struct boot_params *params
 {
 	struct elf elf = {.image = image, .report = report};
 	struct placement placement = {.memory = memory};
-	struct file_header header = {0};
+	struct file_header header;
 	int ret = -1;
 
 	if (read_file_header(&elf, &header) || read_segments(&elf, &header) || check(&elf, memory))
@@ -281,7 +273,6 @@ static int load(const struct boot_image *image, const struct boot_params *params
 	ret = 0;
 out:
 	placement_clear(&placement);
-	free(elf.segments);
 	return ret;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * Flat binaries: the whole file at one address, entered there in the mode that was asked for. 64-bit
- * mode needs page tables, which identity-map the low 4 GiB in pages of 2 MiB.
+ * Flat binaries: the whole file at one address, entered there in the mode that was asked for.
+ * 64-bit mode needs page tables, which identity-map the low 4 GiB in pages of 2 MiB.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +10,11 @@
 #include "vmm/boot-image.h"
 #include "vmm/layout.h"
 
-#define PAGE	     4096ULL
+#define PAGE         4096ULL
 #define PTE_PRESENT  0x1ULL
 #define PTE_WRITABLE 0x2ULL
 #define PTE_LARGE    0x80ULL
-#define LOW_GIB	     4
+#define LOW_GIB      4
 
 static const struct {
 	const char *name;
@@ -77,8 +77,7 @@ out:
 }
 
 int boot_flat_load(const struct boot_image *image, const struct boot_params *params,
-		   const struct gm_memory *memory, struct boot_state *state,
-		   struct report *report)
+		   const struct gm_memory *memory, struct boot_state *state, struct report *report)
 {
 	struct placement placement = {.memory = memory};
 	gm_addr addr = 0, end;
@@ -95,18 +94,17 @@ int boot_flat_load(const struct boot_image *image, const struct boot_params *par
 				   (unsigned long long)addr, (unsigned long long)modes[mode].end,
 				   modes[mode].name);
 	if (!gm_check_range(memory, addr, image->size, GM_ACCESS_WRITE))
-		return report_fail(report, REPORT_USER,
-				   "kernel %s: %llu bytes at %#llx are not in writable RAM; move it "
-				   "with --flat or give the guest memory there",
-				   image->path, (unsigned long long)image->size,
-				   (unsigned long long)addr);
+		return report_fail(
+			report, REPORT_USER,
+			"kernel %s: %llu bytes at %#llx are not in writable RAM; move it "
+			"with --flat or give the guest memory there",
+			image->path, (unsigned long long)image->size, (unsigned long long)addr);
 	*state = (struct boot_state){.mode = modes[mode].mode, .entry = addr, .stack = addr};
 	ret = placement_take(&placement, addr, image->size, report);
 	if (ret == 0 && state->mode == BOOT_LONG)
 		ret = make_page_tables(memory, &placement, &state->cr3, report);
 	if (ret == 0)
-		ret = boot_load_range(image, 0, image->size, memory, addr, image->size, "it",
-				      report);
+		ret = boot_load_range(image, 0, image->size, memory, addr, image->size, "it", report);
 	placement_clear(&placement);
 	return ret;
 }

@@ -20,16 +20,14 @@ struct boot_format {
 	const char *name;
 	bool (*probe)(const struct boot_image *image);
 	int (*load)(const struct boot_image *image, const struct boot_params *params,
-		    const struct gm_memory *memory, struct boot_state *state,
-		    struct report *report);
+		    const struct gm_memory *memory, struct boot_state *state, struct report *report);
 };
 
 extern const struct boot_format boot_elf;
 
 /* Load a binary to an address; it is chosen by --flat, not by its contents. */
 int boot_flat_load(const struct boot_image *image, const struct boot_params *params,
-		   const struct gm_memory *memory, struct boot_state *state,
-		   struct report *report);
+		   const struct gm_memory *memory, struct boot_state *state, struct report *report);
 
 /* Read exactly @len bytes at @offset of the file into @buf. False at its end or on an error. */
 bool boot_image_read(const struct boot_image *image, uint64_t offset, void *buf, size_t len);
@@ -39,8 +37,8 @@ bool boot_image_read(const struct boot_image *image, uint64_t offset, void *buf,
  * left up to @memsz. The range was checked to be RAM. @what names it in messages.
  */
 int boot_load_range(const struct boot_image *image, uint64_t offset, uint64_t filesz,
-		    const struct gm_memory *memory, gm_addr addr, uint64_t memsz,
-		    const char *what, struct report *report);
+		    const struct gm_memory *memory, gm_addr addr, uint64_t memsz, const char *what,
+		    struct report *report);
 
 /* Which guest memory is spoken for. */
 struct placement {

@@ -43,9 +43,8 @@ static int put_text(struct pvh *pvh, const char *text, const char *what, gm_le64
 	if (!text || !*text)
 		return 0;
 	if (strlen(text) >= CMDLINE_MAX)
-		return report_fail(pvh->report, REPORT_USER,
-				   "%s: %zu bytes; at most %d are possible", what, strlen(text),
-				   CMDLINE_MAX - 1);
+		return report_fail(pvh->report, REPORT_USER, "%s: %zu bytes; at most %d are possible",
+				   what, strlen(text), CMDLINE_MAX - 1);
 	return put(pvh, text, strlen(text) + 1, what, where);
 }
 

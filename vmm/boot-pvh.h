@@ -35,7 +35,7 @@ struct pvh_module {
 	gm_le64_t reserved;
 };
 
-#define PVH_MEMORY_RAM	    1
+#define PVH_MEMORY_RAM      1
 #define PVH_MEMORY_RESERVED 2
 
 struct pvh_memory {

@@ -35,8 +35,7 @@ static int open_image(struct boot_image *image, struct report *report)
 				   "kernel %s: is a directory; give a kernel file", image->path);
 	if (!S_ISREG(st.st_mode))
 		return report_fail(report, REPORT_USER,
-				   "kernel %s: not a regular file; give a kernel file",
-				   image->path);
+				   "kernel %s: not a regular file; give a kernel file", image->path);
 	if (st.st_size == 0)
 		return report_fail(report, REPORT_USER,
 				   "kernel %s: the file is empty; give a kernel file", image->path);
@@ -91,8 +90,8 @@ static int clear_range(const struct gm_memory *memory, gm_addr addr, uint64_t le
 }
 
 int boot_load_range(const struct boot_image *image, uint64_t offset, uint64_t filesz,
-		    const struct gm_memory *memory, gm_addr addr, uint64_t memsz,
-		    const char *what, struct report *report)
+		    const struct gm_memory *memory, gm_addr addr, uint64_t memsz, const char *what,
+		    struct report *report)
 {
 	struct gm_range range = {addr, filesz};
 	struct gm_sg sg;
@@ -129,8 +128,7 @@ int placement_take(struct placement *placement, gm_addr addr, uint64_t len, stru
 }
 
 /* The first taken range that [addr, addr + len) meets, or NULL. */
-static const struct gm_range *collision(const struct placement *placement, gm_addr addr,
-					uint64_t len)
+static const struct gm_range *collision(const struct placement *placement, gm_addr addr, uint64_t len)
 {
 	for (size_t i = 0; i < placement->count; i++) {
 		const struct gm_range *taken = &placement->taken[i];

@@ -13,9 +13,9 @@
 #include "guestmem/guestmem.h"
 
 enum boot_mode {
-	BOOT_REAL,	/* 16 bit, CS:IP from entry >> 4, flat segments of 64 KiB */
+	BOOT_REAL,      /* 16 bit, CS:IP from entry >> 4, flat segments of 64 KiB */
 	BOOT_PROTECTED, /* 32 bit, flat 4 GiB segments, paging off */
-	BOOT_LONG,	/* 64 bit, paging on with the page tables at cr3 */
+	BOOT_LONG,      /* 64 bit, paging on with the page tables at cr3 */
 };
 
 /* Registers of the first vCPU; the rest is zero or architectural reset state for the mode. */
@@ -23,11 +23,11 @@ struct boot_state {
 	enum boot_mode mode;
 	uint64_t entry; /* guest physical address of the first instruction */
 	uint64_t stack; /* rsp */
-	uint64_t rbx;	/* PVH: start info */
-	uint64_t rsi;	/* Linux: zero page */
+	uint64_t rbx;   /* PVH: start info */
+	uint64_t rsi;   /* Linux: zero page */
 	uint64_t rdi;
-	uint64_t cr3;	/* BOOT_LONG: page tables */
-	gm_addr gdt;	/* guest address of a GDT with CS 0x10 and DS 0x18 for the mode; limit below */
+	uint64_t cr3; /* BOOT_LONG: page tables */
+	gm_addr gdt; /* guest address of a GDT with CS 0x10 and DS 0x18 for the mode; limit below */
 	uint16_t gdt_limit;
 };
 
@@ -41,7 +41,7 @@ struct boot_params {
 	const char *cmdline; /* complete, devices included */
 	const struct boot_module *modules;
 	size_t module_count;
-	const char *flat;    /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
+	const char *flat; /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
 };
 
 /*

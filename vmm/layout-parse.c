@@ -109,8 +109,9 @@ static const struct {
 	const char *name;
 	unsigned int flag;
 } flag_words[] = {
-	{"ro", GM_REGION_READ_ONLY},	 {"private", GM_REGION_PRIVATE}, {"huge", GM_REGION_HUGETLB},
-	{"populate", GM_REGION_POPULATE}, {"lock", GM_REGION_LOCK},
+	{"ro", GM_REGION_READ_ONLY}, {"private", GM_REGION_PRIVATE},
+	{"huge", GM_REGION_HUGETLB}, {"populate", GM_REGION_POPULATE},
+	{"lock", GM_REGION_LOCK},
 };
 
 static int take_word(struct layout_region *region, char *word, struct report *report)
@@ -134,9 +135,8 @@ static int take_word(struct layout_region *region, char *word, struct report *re
 	if (strncmp(word, "offset=", 7) == 0) {
 		if (parse_size(word + 7, &config->file_offset) && config->file_offset % PAGE == 0)
 			return 0;
-		return report_fail(report, REPORT_USER,
-				   "%s: %s: the offset must be a multiple of 4K", region->where,
-				   word);
+		return report_fail(report, REPORT_USER, "%s: %s: the offset must be a multiple of 4K",
+				   region->where, word);
 	}
 	return report_fail(report, REPORT_USER,
 			   "%s: '%s' is not a word for a region; these are: ro, file=PATH, "
@@ -197,8 +197,7 @@ static int parse_extent(struct layout_region *region, char *text, uint64_t *coun
 				   region->where, text);
 	if (region->config.size == 0)
 		return report_fail(report, REPORT_USER,
-				   "%s: the size is zero; a region needs at least 4K",
-				   region->where);
+				   "%s: the size is zero; a region needs at least 4K", region->where);
 	return 0;
 }
 
@@ -328,8 +327,8 @@ int layout_fragment(struct layout *layout, const char *text, struct report *repo
 			continue;
 		}
 		while (left && ret == 0) {
-			uint64_t want = random ? (next_random(&seed) % (size / PAGE) + 1) * PAGE
-					       : size;
+			uint64_t want =
+				random ? (next_random(&seed) % (size / PAGE) + 1) * PAGE : size;
 
 			piece.config.size = want < left ? want : left;
 			ret = append(&cut, &piece, report);

@@ -44,12 +44,12 @@ static int check_range(const struct layout_region *region, struct report *report
 
 	if (config->start % PAGE)
 		return report_fail(report, REPORT_USER,
-				   "%s: base 0x%llx is not a multiple of 4K (0x1000)", region->where,
-				   start);
+				   "%s: base 0x%llx is not a multiple of 4K (0x1000)",
+				   region->where, start);
 	if (config->size % PAGE)
 		return report_fail(report, REPORT_USER,
-				   "%s: size 0x%llx is not a multiple of 4K (0x1000)", region->where,
-				   size);
+				   "%s: size 0x%llx is not a multiple of 4K (0x1000)",
+				   region->where, size);
 	if (__builtin_add_overflow(config->start, config->size, &end) || end > ADDRESS_END)
 		return report_fail(report, REPORT_USER,
 				   "%s: base 0x%llx plus size 0x%llx is past the last physical "
@@ -71,8 +71,8 @@ static int check_overlap(struct layout_region *const *sorted, size_t count, stru
 
 		if (a->config.start + a->config.size > b->config.start)
 			return report_fail(report, REPORT_USER,
-					   "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx of %s", b->where,
-					   (unsigned long long)b->config.start,
+					   "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx of %s",
+					   b->where, (unsigned long long)b->config.start,
 					   (unsigned long long)(b->config.start + b->config.size - 1),
 					   (unsigned long long)a->config.start,
 					   (unsigned long long)(a->config.start + a->config.size - 1),
@@ -112,8 +112,8 @@ static int open_file(struct layout_region *region, struct report *report)
 
 static int fail_region(const struct layout_region *region, int error, struct report *report)
 {
-	const char *why = error == GM_ERR_MAP || error == GM_ERR_IO ? strerror(errno)
-								    : gm_strerror(error);
+	const char *why =
+		error == GM_ERR_MAP || error == GM_ERR_IO ? strerror(errno) : gm_strerror(error);
 
 	if (error == GM_ERR_MAP && errno == ENOMEM)
 		return report_fail(report, REPORT_HOST,
@@ -188,10 +188,11 @@ static int check_all(struct build *build, size_t max_regions, struct report *rep
 	if (build->count == 0)
 		return report_fail(report, REPORT_USER, "the layout has no region");
 	if (build->count > max_regions)
-		return report_fail(report, REPORT_USER,
-				   "the layout has %zu regions, KVM on this host has slots for %zu; "
-				   "use fewer, larger ones",
-				   build->count, max_regions);
+		return report_fail(
+			report, REPORT_USER,
+			"the layout has %zu regions, KVM on this host has slots for %zu; "
+			"use fewer, larger ones",
+			build->count, max_regions);
 	for (size_t i = 0; i < build->count; i++) {
 		if (check_range(build->sorted[i], report))
 			return -1;

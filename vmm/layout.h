@@ -10,20 +10,20 @@
 #include "guestmem/guestmem.h"
 
 /* What the platform itself occupies: no RAM may be here. */
-#define PLATFORM_BASE	 0xfeb00000ULL /* virtio-mmio pages, IOAPIC, LAPIC, up to 4 GiB */
-#define PLATFORM_END	 0x100000000ULL
+#define PLATFORM_BASE    0xfeb00000ULL /* virtio-mmio pages, IOAPIC, LAPIC, up to 4 GiB */
+#define PLATFORM_END     0x100000000ULL
 #define MMIO_DEVICE_BASE 0xfeb00000ULL
-#define MMIO_DEVICE_MAX	 ((0xfec00000ULL - MMIO_DEVICE_BASE) / 0x1000)
-#define IOAPIC_BASE	 0xfec00000ULL
-#define LAPIC_BASE	 0xfee00000ULL
+#define MMIO_DEVICE_MAX  ((0xfec00000ULL - MMIO_DEVICE_BASE) / 0x1000)
+#define IOAPIC_BASE      0xfec00000ULL
+#define LAPIC_BASE       0xfee00000ULL
 /* What KVM needs on Intel hosts for itself (TSS and identity map); inside the platform range. */
 #define KVM_IDENTITY_MAP_BASE 0xfeffc000ULL
-#define KVM_TSS_BASE	      0xfeffd000ULL
+#define KVM_TSS_BASE          0xfeffd000ULL
 
 struct layout_region {
 	struct gm_region_config config; /* .fd is opened by layout_build() */
-	char *file;			/* file= argument, or NULL */
-	char *where;			/* "--region 0:64M" or "pc.layout line 7": for messages */
+	char *file;                     /* file= argument, or NULL */
+	char *where;                    /* "--region 0:64M" or "pc.layout line 7": for messages */
 };
 
 struct layout {
@@ -55,9 +55,9 @@ int layout_add_file(struct layout *layout, const char *path, struct report *repo
 int layout_fragment(struct layout *layout, const char *text, struct report *report);
 
 /*
- * Check the layout (order in the text does not matter; overlap, alignment to 4 KiB, zero size, wrap,
- * platform range, number of slots @max_regions, backing files) and make the memory. All checks are
- * done before anything is mapped. @dirty_page as in struct gm_region_config.
+ * Check the layout (order in the text does not matter; overlap, alignment to 4 KiB, zero size,
+ * wrap, platform range, number of slots @max_regions, backing files) and make the memory. All
+ * checks are done before anything is mapped. @dirty_page as in struct gm_region_config.
  */
 int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty_page,
 		 struct gm_memory **out, struct report *report);

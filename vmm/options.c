@@ -15,7 +15,7 @@ struct parse {
 	struct report *report;
 	const char *memory;   /* --memory as given */
 	const char *fragment; /* --fragment as given */
-	bool regions;	      /* --region or --layout was given */
+	bool regions;         /* --region or --layout was given */
 	bool serial;
 };
 
@@ -72,8 +72,7 @@ static int take_fragment(struct parse *parse, const char *value)
 
 static int take_cmdline(struct parse *parse, const char *value)
 {
-	if (once(parse, "--cmdline", *parse->options->cmdline ? parse->options->cmdline : NULL,
-		 value))
+	if (once(parse, "--cmdline", *parse->options->cmdline ? parse->options->cmdline : NULL, value))
 		return -1;
 	parse->options->cmdline = value;
 	return 0;
@@ -276,8 +275,8 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 				   value);
 	if (args && !value) {
 		if (!next)
-			return report_fail(parse->report, REPORT_USER, "--%s: needs an argument, %s",
-					   name, args);
+			return report_fail(parse->report, REPORT_USER,
+					   "--%s: needs an argument, %s", name, args);
 		*used = true;
 	}
 	next = !args ? NULL : value ? value : next;
@@ -293,17 +292,17 @@ static int finish(struct parse *parse)
 		return report_fail(parse->report, REPORT_USER,
 				   "no kernel given; usage: vmm KERNEL [options], --help for more");
 	if (parse->memory && parse->regions)
-		return report_fail(parse->report, REPORT_USER,
-				   "--memory %s: cannot be combined with --region or --layout, which "
-				   "say it all",
-				   parse->memory);
+		return report_fail(
+			parse->report, REPORT_USER,
+			"--memory %s: cannot be combined with --region or --layout, which "
+			"say it all",
+			parse->memory);
 	if (options->flat && (options->module_count || *options->cmdline))
 		return report_fail(parse->report, REPORT_USER,
 				   "--flat %s: a flat binary takes no --module and no --cmdline",
 				   options->flat);
 	if (!parse->regions &&
-	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M",
-			      parse->report))
+	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M", parse->report))
 		return -1;
 	if (parse->fragment)
 		return layout_fragment(&options->layout, parse->fragment, parse->report);

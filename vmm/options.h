@@ -28,12 +28,12 @@ struct options {
 	struct option_device *devices; /* in command line order */
 	size_t device_count;
 	bool print_map; /* --print-map: the memory map on standard error before the start */
-	bool stats;	/* --stats: counters on standard error at the end */
+	bool stats;     /* --stats: counters on standard error at the end */
 };
 
 /*
- * Parse the command line. Returns 0 to go on, 1 if --help or --version was asked for and answered on
- * standard output, -1 on a mistake (@report). options_clear() in every case.
+ * Parse the command line. Returns 0 to go on, 1 if --help or --version was asked for and answered
+ * on standard output, -1 on a mistake (@report). options_clear() in every case.
  */
 int options_parse(int argc, char **argv, struct options *options, struct report *report);
 void options_clear(struct options *options);

@@ -143,29 +143,29 @@ struct obj96 {
 	uint64_t words[12];
 };
 
-#define DEFINE_OBJ_ROWS(name, type)                                                                \
-	static void run_write_obj_##name(struct fixture *f, uint64_t n)                            \
-	{                                                                                          \
-		type value;                                                                        \
-                                                                                                   \
-		memset(&value, 1, sizeof(value));                                                  \
-		for (uint64_t i = 0; i < n; i++) {                                                 \
-			int err = gm_write_obj(f->memory, f->addrs[i % ADDRS], &value);            \
-                                                                                                   \
-			USE(err);                                                                  \
-		}                                                                                  \
-	}                                                                                          \
-                                                                                                   \
-	static void run_read_obj_##name(struct fixture *f, uint64_t n)                             \
-	{                                                                                          \
-		type value;                                                                        \
-                                                                                                   \
-		for (uint64_t i = 0; i < n; i++) {                                                 \
-			int err = gm_read_obj(f->memory, f->addrs[i % ADDRS], &value);             \
-                                                                                                   \
-			USE(err);                                                                  \
-			USE(&value);                                                               \
-		}                                                                                  \
+#define DEFINE_OBJ_ROWS(name, type)                                                     \
+	static void run_write_obj_##name(struct fixture *f, uint64_t n)                 \
+	{                                                                               \
+		type value;                                                             \
+                                                                                        \
+		memset(&value, 1, sizeof(value));                                       \
+		for (uint64_t i = 0; i < n; i++) {                                      \
+			int err = gm_write_obj(f->memory, f->addrs[i % ADDRS], &value); \
+                                                                                        \
+			USE(err);                                                       \
+		}                                                                       \
+	}                                                                               \
+                                                                                        \
+	static void run_read_obj_##name(struct fixture *f, uint64_t n)                  \
+	{                                                                               \
+		type value;                                                             \
+                                                                                        \
+		for (uint64_t i = 0; i < n; i++) {                                      \
+			int err = gm_read_obj(f->memory, f->addrs[i % ADDRS], &value);  \
+                                                                                        \
+			USE(err);                                                       \
+			USE(&value);                                                    \
+		}                                                                       \
 	}
 
 DEFINE_OBJ_ROWS(u64, uint64_t)
@@ -261,31 +261,35 @@ enum pattern { SAME, SEQUENTIAL, RANDOM };
 struct row {
 	const char *name;
 	row_fn *run;
-	unsigned int regions;	/* of how many the memory is made */
+	unsigned int regions; /* of how many the memory is made */
 	uint64_t region_size;
-	bool dirty;		/* tracks dirty pages */
-	uint64_t base;		/* for rows with one address */
+	bool dirty;    /* tracks dirty pages */
+	uint64_t base; /* for rows with one address */
 	size_t len;
-	enum pattern pattern;	/* for rows with prepared addresses */
+	enum pattern pattern; /* for rows with prepared addresses */
 };
 
-#define BIG   2 * GIB
-#define MID   (3 * BIG + 0x3540) /* inside region 3; 4 KiB aliasing with the tables is not the subject */
-#define CROSS (4 * BIG - 256)	 /* 512 bytes here are half in region 3, half in 4 */
+#define BIG 2 * GIB
+#define MID \
+	(3 * BIG + 0x3540) /* inside region 3; 4 KiB aliasing with the tables is not the subject */
+#define CROSS (4 * BIG - 256) /* 512 bytes here are half in region 3, half in 4 */
 
-#define ACCESS(name_, run_, base_, len_)                                                           \
-	{name_, run_, 8, BIG, false, base_, len_, SAME},                                           \
-	{                                                                                          \
-		"bitmap_" name_, run_, 8, BIG, true, base_, len_, SAME                             \
+#define ACCESS(name_, run_, base_, len_)                               \
+	{name_, run_, 8, BIG, false, base_, len_, SAME},               \
+	{                                                              \
+		"bitmap_" name_, run_, 8, BIG, true, base_, len_, SAME \
 	}
-#define FLOOR(name_, len_) {name_, run_memcpy, 1, 0x100000, false, 0, len_, SAME}
-#define LOOKUP(name_, run_, n_, pattern_)                                                          \
-	{                                                                                          \
-		name_, run_, n_, 0x10000, false, 0, 8, pattern_                                    \
+#define FLOOR(name_, len_)                                           \
+	{                                                            \
+		name_, run_memcpy, 1, 0x100000, false, 0, len_, SAME \
 	}
-#define RANGE(name_, run_, n_)                                                                     \
-	{                                                                                          \
-		name_, run_, n_, 0x10000, false, 8, (n_)*0x10000 - 16, SAME                        \
+#define LOOKUP(name_, run_, n_, pattern_)                       \
+	{                                                       \
+		name_, run_, n_, 0x10000, false, 0, 8, pattern_ \
+	}
+#define RANGE(name_, run_, n_)                                              \
+	{                                                                   \
+		name_, run_, n_, 0x10000, false, 8, (n_)*0x10000 - 16, SAME \
 	}
 
 static const struct row rows[] = {

@@ -32,8 +32,7 @@ static int sum(FILE *file)
 }
 
 /* Sectors from the file's position on, numbered from @first; @count of them or up to the end. */
-static int compare(FILE *file, const char *path, uint64_t first, uint64_t count,
-		   uint64_t generation)
+static int compare(FILE *file, const char *path, uint64_t first, uint64_t count, uint64_t generation)
 {
 	unsigned char sector[ABI_SECTOR_SIZE];
 	uint64_t at = first;

@@ -51,8 +51,7 @@ static void append(struct test_elf *elf, const void *data, size_t len)
 	elf->notes_len += (len + 3) & ~3UL;
 }
 
-void test_elf_note(struct test_elf *elf, const char *name, uint32_t type, const void *desc,
-		   size_t len)
+void test_elf_note(struct test_elf *elf, const char *name, uint32_t type, const void *desc, size_t len)
 {
 	Elf64_Nhdr note = {(uint32_t)strlen(name) + 1, (uint32_t)len, type};
 

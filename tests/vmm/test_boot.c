@@ -41,8 +41,7 @@ static void read_guest(const struct gm_memory *memory, gm_addr addr, void *buf, 
 	ck_assert_int_eq(gm_read_exact(memory, addr, buf, len, NULL), 0);
 }
 
-static struct pvh_start_info start_info(const struct gm_memory *memory,
-					const struct boot_state *state)
+static struct pvh_start_info start_info(const struct gm_memory *memory, const struct boot_state *state)
 {
 	struct pvh_start_info info;
 
@@ -61,9 +60,9 @@ static void kernel_bytes(uint8_t *bytes, size_t len)
 
 START_TEST(elf_lands_whole_however_memory_is_cut)
 {
-	static const char *const cuts[] = {NULL,	  "4K",		"8K",		"12K",
-					   "64K,seed=1",  "64K,seed=2", "16K,seed=3",	"4K,seed=4",
-					   "128K,seed=5", "20K",	"256K,seed=6"};
+	static const char *const cuts[] = {NULL,          "4K",         "8K",         "12K",
+					   "64K,seed=1",  "64K,seed=2", "16K,seed=3", "4K,seed=4",
+					   "128K,seed=5", "20K",        "256K,seed=6"};
 	struct gm_memory *memory = make_memory(cuts[_i], "0:640K", "1M:2M", NULL);
 	uint8_t want[13000], got[13000], bss[5000];
 	struct boot_params params = {.cmdline = "console=ttyS0 x=1"};
@@ -140,9 +139,9 @@ START_TEST(memory_map)
 		{1 << 20, 4 << 20, PVH_MEMORY_RAM},
 		{4ULL << 30, 1 << 20, PVH_MEMORY_RAM},
 	};
-	struct gm_memory *memory = make_memory(_i ? "64K,seed=9" : NULL, "0:320K", "320K:320K",
-					       "0xe0000:64K,ro", "0xf0000:64K,ro", "1M:4M", "4G:1M",
-					       NULL);
+	struct gm_memory *memory =
+		make_memory(_i ? "64K,seed=9" : NULL, "0:320K", "320K:320K", "0xe0000:64K,ro",
+			    "0xf0000:64K,ro", "1M:4M", "4G:1M", NULL);
 	struct boot_params params = {.cmdline = ""};
 	struct pvh_start_info info;
 	struct pvh_memory map[4];
@@ -172,7 +171,8 @@ END_TEST
 /* The note asks for the regions as they are; modules follow, whole, wherever they lie. */
 START_TEST(region_table_and_modules)
 {
-	struct gm_memory *memory = make_memory(_i ? "4K" : "16K", "0:64K", "1M:64K", "2M:4K,ro", NULL);
+	struct gm_memory *memory =
+		make_memory(_i ? "4K" : "16K", "0:64K", "1M:64K", "2M:4K,ro", NULL);
 	struct boot_module modules[2] = {{NULL, "first"}, {NULL, NULL}};
 	struct boot_params params = {.cmdline = "", .modules = modules, .module_count = 2};
 	char paths[2][32] = {"/tmp/test-module.XXXXXX", "/tmp/test-module.XXXXXX"};
@@ -246,10 +246,11 @@ START_TEST(placement_keeps_clear)
 	ck_assert_uint_eq(addr, 72 << 10);
 	ck_assert_int_eq(placement_find(&placement, 0x10000, 16, UINT64_MAX, "d", &addr, &report), 0);
 	ck_assert_uint_eq(addr, 1 << 20);
-	ck_assert_int_eq(placement_find(&placement, 0x1000, 16, 1ULL << 32, "the tea", &addr, &report),
-			 -1);
-	ck_assert_str_eq(report.text, "no room for the tea: 4096 bytes of free RAM in one piece below "
-				      "0x100000000 are needed; give the guest more memory");
+	ck_assert_int_eq(
+		placement_find(&placement, 0x1000, 16, 1ULL << 32, "the tea", &addr, &report), -1);
+	ck_assert_str_eq(report.text,
+			 "no room for the tea: 4096 bytes of free RAM in one piece below "
+			 "0x100000000 are needed; give the guest more memory");
 	placement_clear(&placement);
 	gm_memory_put(memory);
 }
@@ -319,8 +320,8 @@ static const struct {
 	{"0xfffff", "kernel %s: 100 bytes at 0xfffff end past 0x100000, the limit of 16-bit mode"},
 	{"0xffffffff,32",
 	 "kernel %s: 100 bytes at 0xffffffff end past 0x100000000, the limit of 32-bit mode"},
-	{"0xffffffffffffffff,64",
-	 "kernel %s: 100 bytes at 0xffffffffffffffff end past 0x100000000, the limit of 64-bit mode"},
+	{"0xffffffffffffffff,64", "kernel %s: 100 bytes at 0xffffffffffffffff end past "
+				  "0x100000000, the limit of 64-bit mode"},
 	{"65500", "kernel %s: 100 bytes at 0xffdc are not in writable RAM; move it with --flat or "
 		  "give the guest memory there"},
 	{"128K", "kernel %s: 100 bytes at 0x20000 are not in writable RAM; move it with --flat or "

@@ -123,8 +123,9 @@ static const struct {
 	{"/tmp", "kernel /tmp: is a directory; give a kernel file"},
 	{"/etc/hostname --region 1M:1M --flat 0",
 	 NULL /* not in RAM; the size depends on the host's name */},
-	{"/etc/passwd", "kernel /etc/passwd: neither an ELF file nor, without --flat ADDRESS, a flat "
-			"binary"},
+	{"/etc/passwd",
+	 "kernel /etc/passwd: neither an ELF file nor, without --flat ADDRESS, a flat "
+	 "binary"},
 	{"x --region 0:4K*40000", NULL /* the number of slots is the host's */},
 	{"x --region 0:4K --region 2K:4K",
 	 "--region 2K:4K: base 0x800 is not a multiple of 4K (0x1000)"},

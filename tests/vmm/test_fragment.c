@@ -40,8 +40,8 @@ static size_t check_pieces(const struct layout *layout, size_t i, uint64_t start
 
 START_TEST(pieces_cover_the_same_addresses)
 {
-	static const char *const texts[] = {"4K", "64K", "12K", "1G", "64K,seed=1", "1M,seed=99",
-					    "4K,seed=0"};
+	static const char *const texts[] = {"4K",         "64K",        "12K",      "1G",
+					    "64K,seed=1", "1M,seed=99", "4K,seed=0"};
 	struct layout layout = make(texts[_i]);
 	char size[16];
 	uint64_t max;
@@ -68,8 +68,7 @@ START_TEST(a_seed_means_the_same_cuts_for_ever)
 	ck_assert_uint_eq(a.count, b.count);
 	for (size_t i = 0; i < a.count; i++) {
 		ck_assert_uint_eq(a.regions[i].config.start, b.regions[i].config.start);
-		differ |= i < c.count &&
-			  a.regions[i].config.start != c.regions[i].config.start;
+		differ |= i < c.count && a.regions[i].config.start != c.regions[i].config.start;
 	}
 	ck_assert(differ);
 	/* Recorded: a replayed bug report must find the same layout in later versions. */

@@ -42,7 +42,8 @@ static const struct {
 	{"0x800:64K", NULL, "--region 0x800:64K: base 0x800 is not a multiple of 4K (0x1000)"},
 	{"0:100", NULL, "--region 0:100: size 0x64 is not a multiple of 4K (0x1000)"},
 	{"0xfffffffffffff000:4K", NULL,
-	 "--region 0xfffffffffffff000:4K: base 0xfffffffffffff000 plus size 0x1000 is past the last "
+	 "--region 0xfffffffffffff000:4K: base 0xfffffffffffff000 plus size 0x1000 is past the "
+	 "last "
 	 "physical address 0xfffffffffffff"},
 	{"0xffffffffffff0000:128K", NULL,
 	 "--region 0xffffffffffff0000:128K: base 0xffffffffffff0000 plus size 0x20000 is past the "
@@ -56,15 +57,13 @@ static const struct {
 	{"0xfee00000:4K", NULL,
 	 "--region 0xfee00000:4K: 0xfee00000-0xfee00fff covers the platform's own "
 	 "0xfeb00000-0xffffffff; end before it or start at 4G"},
-	{"0:64K", "60K:64K",
-	 "--region 60K:64K: 0xf000-0x1efff overlaps 0x0-0xffff of --region 0:64K"},
+	{"0:64K", "60K:64K", "--region 60K:64K: 0xf000-0x1efff overlaps 0x0-0xffff of --region 0:64K"},
 	{"1M:64K", "0:4G+1M", NULL},
 	{"64K:64K", "64K:64K",
 	 "--region 64K:64K: 0x10000-0x1ffff overlaps 0x10000-0x1ffff of --region 64K:64K"},
-	{"0:64K,file=/nowhere/x", NULL,
-	 "--region 0:64K,file=/nowhere/x: file=/nowhere/x: cannot open it: No such file or directory"},
-	{"0:64K,ro,file=/tmp", NULL,
-	 "--region 0:64K,ro,file=/tmp: file=/tmp: not a regular file"},
+	{"0:64K,file=/nowhere/x",
+	 NULL, "--region 0:64K,file=/nowhere/x: file=/nowhere/x: cannot open it: No such file or directory"},
+	{"0:64K,ro,file=/tmp", NULL, "--region 0:64K,ro,file=/tmp: file=/tmp: not a regular file"},
 	{"0:64K,file=/tmp", NULL,
 	 "--region 0:64K,file=/tmp: file=/tmp: cannot open it: Is a directory"},
 	{"0:64K,ro,file=/dev/zero", NULL,

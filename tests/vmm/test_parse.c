@@ -68,10 +68,12 @@ static const struct {
 	{"0:0", "the size is zero; a region needs at least 4K"},
 	{"0:4K*0", "'0' is not a count from 1 to 1000000"},
 	{"0:4K*1000001", "'1000001' is not a count from 1 to 1000000"},
-	{"0:64K,rom", "'rom' is not a word for a region; these are: ro, file=PATH, offset=N, private, "
-		      "memfd, huge, populate, lock"},
-	{"0:64K,", "'' is not a word for a region; these are: ro, file=PATH, offset=N, private, memfd, "
-		   "huge, populate, lock"},
+	{"0:64K,rom",
+	 "'rom' is not a word for a region; these are: ro, file=PATH, offset=N, private, "
+	 "memfd, huge, populate, lock"},
+	{"0:64K,",
+	 "'' is not a word for a region; these are: ro, file=PATH, offset=N, private, memfd, "
+	 "huge, populate, lock"},
 	{"0:64K,file=", "'file=' is not a word for a region; these are: ro, file=PATH, offset=N, "
 			"private, memfd, huge, populate, lock"},
 	{"0:64K,file=x,offset=100", "offset=100: the offset must be a multiple of 4K"},
@@ -120,8 +122,7 @@ START_TEST(region_words_and_counts)
 			 0);
 	config = &layout.regions[3].config;
 	ck_assert_int_eq(config->backing, GM_BACKING_MEMFD);
-	ck_assert_uint_eq(config->flags,
-			  GM_REGION_READ_ONLY | GM_REGION_POPULATE | GM_REGION_LOCK);
+	ck_assert_uint_eq(config->flags, GM_REGION_READ_ONLY | GM_REGION_POPULATE | GM_REGION_LOCK);
 	layout_clear(&layout);
 	ck_assert_uint_eq(layout.count, 0);
 }
@@ -189,8 +190,8 @@ START_TEST(layout_file_that_is_none)
 	char path[64], want[256];
 
 	ck_assert_int_eq(add_text(&layout, "# nothing here\n", path, &report), -1);
-	snprintf(want, sizeof(want),
-		 "--layout %s: no region in it; a line is BASE:SIZE[,WORD...]", path);
+	snprintf(want, sizeof(want), "--layout %s: no region in it; a line is BASE:SIZE[,WORD...]",
+		 path);
 	ck_assert_str_eq(report.text, want);
 	ck_assert_int_eq(layout_add_file(&layout, "/nowhere/x", &report), -1);
 	ck_assert_str_eq(report.text,
