@@ -12,6 +12,7 @@ suite_fn *const test_suites[] = {
 	share_suite,
 	print_suite,
 	iommu_suite,
+	endian_suite,
 	address_suite,
 	bitmap_suite,
 	slice_suite,

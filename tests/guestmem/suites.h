@@ -18,6 +18,7 @@ suite_fn property_suite;
 suite_fn sg_suite;
 suite_fn cell_suite;
 suite_fn iommu_suite;
+suite_fn endian_suite;
 suite_fn share_suite;
 suite_fn print_suite;
 
