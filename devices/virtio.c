@@ -286,7 +286,7 @@ void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_hand
 		virtq_disable_notify(vq, memory);
 		more = run(dev, vq, memory, handle, &budget) && virtq_enable_notify(vq, memory);
 	} while (more && budget);
-	/* A driver that adds chains as fast as they are served must not hold the thread for ever. */
+	/* A driver that adds chains as fast as they are served must not hold the thread. */
 	if (more)
 		virtio_again(dev, index);
 	settle(dev, vq, memory);

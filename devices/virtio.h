@@ -31,7 +31,7 @@ struct virtio_ops {
 	const uint16_t *queue_sizes; /* maximum sizes, one at least; 0-terminated */
 	/* The driver is ready: features and queues stand until reset. */
 	void (*activate)(struct virtio_device *dev);
-	/* Forget all chains. The queues are gone when it returns. Also called if never activated. */
+	/* Forget all chains; the queues go when it returns. Also called if never activated. */
 	void (*reset)(struct virtio_device *dev);
 	/* There may be chains in queue @index, which is ready. */
 	void (*notify)(struct virtio_device *dev, unsigned int index);
@@ -49,9 +49,9 @@ struct virtio_stats {
 	uint64_t transfers_crossed; /* of these: in more than one region */
 };
 
-/* What raises an interrupt, and what calls notify() once more later: the transport's. */
+/* The transport's: raising an interrupt (@cause: VIRTIO_MMIO_INT_...), and calling notify() later. */
 struct virtio_transport {
-	void (*interrupt)(struct virtio_transport *transport, uint32_t cause); /* VIRTIO_MMIO_INT_ */
+	void (*interrupt)(struct virtio_transport *transport, uint32_t cause);
 	void (*again)(struct virtio_transport *transport, unsigned int index);
 };
 

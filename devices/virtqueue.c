@@ -4,7 +4,7 @@
  *
  *	descriptor table	le64 addr, le32 len, le16 flags, le16 next; one per entry
  *	available ring		le16 flags, le16 idx, le16 ring[size], le16 used_event
- *	used ring		le16 flags, le16 idx, { le32 id, le32 len } ring[size], le16 avail_event
+ *	used ring		le16 flags, le16 idx, { le32 id, len } ring[size], le16 avail_event
  *
  * The two idx words and the event words are what both sides synchronise on and are single accesses;
  * the rest is ordered by them and may lie across any boundary. A driver behind a weakly ordered

@@ -10,6 +10,7 @@ suite_fn *const test_suites[] = {
 	rng_suite,
 	console_suite,
 	hostile_suite,
+	hostile_rings_suite,
 	bugs_suite,
 	invariance_suite,
 	options_suite,

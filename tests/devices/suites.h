@@ -11,6 +11,7 @@ Suite *blk_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
 Suite *hostile_suite(void);
+Suite *hostile_rings_suite(void);
 Suite *bugs_suite(void);
 Suite *invariance_suite(void);
 Suite *options_suite(void);
