@@ -11,13 +11,13 @@
 /* A region; all fields but the count of references are constant once it is made. */
 struct gm_region {
 	struct gm_entry entry; /* what a memory copies into its table; .region is this */
-	uint32_t refs;	       /* atomic */
+	uint32_t refs;         /* atomic */
 	enum gm_backing backing;
 	unsigned int flags; /* enum gm_region_flags */
-	int fd;		    /* owned, or -1 */
+	int fd;             /* owned, or -1 */
 	uint64_t file_offset;
 	size_t page; /* of the mapping: larger than the host's with hugetlbfs */
-	void *map; /* the whole mapping, guard pages included, or NULL (foreign) */
+	void *map;   /* the whole mapping, guard pages included, or NULL (foreign) */
 	size_t map_len;
 };
 

@@ -8,7 +8,7 @@
 #include "guestmem/internal.h"
 
 /* How many buckets a memory may have: the more, the fewer of them meet two regions. */
-#define BUCKETS_MIN	   1024
+#define BUCKETS_MIN        1024
 #define BUCKETS_PER_REGION 16
 
 /* Offsets to entries are 32 bits wide. */
@@ -100,8 +100,7 @@ struct gm_memory *gm_memory_new_empty(void)
 	return memory_alloc(NULL, 0);
 }
 
-int gm_memory_new(struct gm_region *const *regions, size_t count, struct gm_memory **out,
-		  size_t *bad)
+int gm_memory_new(struct gm_region *const *regions, size_t count, struct gm_memory **out, size_t *bad)
 {
 	*out = NULL;
 	if (count == 0)
@@ -165,8 +164,7 @@ int gm_memory_from_ranges(const struct gm_range *ranges, size_t count, uint64_t 
 	return err;
 }
 
-int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region,
-		     struct gm_memory **out)
+int gm_memory_insert(const struct gm_memory *memory, struct gm_region *region, struct gm_memory **out)
 {
 	struct gm_region **regions;
 	size_t n = 0, i = 0;

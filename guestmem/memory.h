@@ -36,13 +36,13 @@ struct gm_entry {
 
 /* Private. All fields but the count of references are constant. */
 struct gm_memory {
-	gm_addr base;		 /* where bucket 0 begins */
+	gm_addr base; /* where bucket 0 begins */
 	uint64_t nbuckets;
 	const uint32_t *buckets; /* offset from here to the entry to try first; one more than n */
 	const struct gm_entry *entries; /* count + 2, the last two with size 0 */
 	uint32_t count;
-	uint8_t shift;		 /* log2 of a bucket's size */
-	uint32_t refs;		 /* atomic */
+	uint8_t shift;               /* log2 of a bucket's size */
+	uint32_t refs;               /* atomic */
 	struct gm_iommu_view *iommu; /* translation in front, or NULL; then count is 0 */
 };
 
@@ -245,7 +245,7 @@ static inline int gm_get_host_address(const struct gm_memory *memory, gm_addr ad
  */
 struct gm_iter {
 	/* addr and left apart: next to each other, gcc moves them through a vector register. */
-	gm_addr addr;		      /* guest physical address of the next byte */
+	gm_addr addr;                 /* guest physical address of the next byte */
 	const struct gm_entry *entry; /* the entry that must hold addr */
 	const struct gm_memory *memory;
 	uint64_t left; /* bytes to go in this translation */
@@ -304,8 +304,7 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 	if (it->left == 0 && gm_likely(it->more == 0))
 		return false;
 	if (gm_unlikely(it->left == 0 || it->addr - it->entry->start >= it->entry->size ||
-			((it->access & GM_ACCESS_WRITE) &&
-			 (it->entry->flags & GM_SLICE_READ_ONLY)))) {
+			((it->access & GM_ACCESS_WRITE) && (it->entry->flags & GM_SLICE_READ_ONLY)))) {
 		struct gm_iter_step step = gm_iter_refill(*it);
 
 		/* Field by field, so that compilers keep both structures in registers. */

@@ -24,15 +24,15 @@ enum gm_backing {
 };
 
 enum gm_region_flags {
-	GM_REGION_READ_ONLY = 1 << 0, /* writes fail; the mapping itself is read-only too */
-	GM_REGION_PRIVATE = 1 << 1,   /* file: copy on write, the file never changes */
-	GM_REGION_HUGETLB = 1 << 2,   /* anon, memfd: pages of hugetlbfs */
-	GM_REGION_POPULATE = 1 << 3,  /* fault every page in now */
-	GM_REGION_LOCK = 1 << 4,      /* mlock: never swapped */
-	GM_REGION_NO_THP = 1 << 5,    /* do not ask for transparent huge pages */
-	GM_REGION_NO_GUARD = 1 << 6,  /* no inaccessible pages around the mapping */
+	GM_REGION_READ_ONLY = 1 << 0,  /* writes fail; the mapping itself is read-only too */
+	GM_REGION_PRIVATE = 1 << 1,    /* file: copy on write, the file never changes */
+	GM_REGION_HUGETLB = 1 << 2,    /* anon, memfd: pages of hugetlbfs */
+	GM_REGION_POPULATE = 1 << 3,   /* fault every page in now */
+	GM_REGION_LOCK = 1 << 4,       /* mlock: never swapped */
+	GM_REGION_NO_THP = 1 << 5,     /* do not ask for transparent huge pages */
+	GM_REGION_NO_GUARD = 1 << 6,   /* no inaccessible pages around the mapping */
 	GM_REGION_NO_RESERVE = 1 << 7, /* MAP_NORESERVE */
-	GM_REGION_DONTDUMP = 1 << 8,  /* leave the memory out of core files */
+	GM_REGION_DONTDUMP = 1 << 8,   /* leave the memory out of core files */
 };
 
 #define GM_REGION_FLAGS 0x1ff /* all of them */
@@ -42,15 +42,15 @@ enum gm_region_flags {
  * memory without dirty tracking. Seed: MmapRegionBuilder.
  */
 struct gm_region_config {
-	gm_addr start;		 /* any alignment */
-	uint64_t size;		 /* bytes, not 0; start + size must stay below 2^64 */
+	gm_addr start; /* any alignment */
+	uint64_t size; /* bytes, not 0; start + size must stay below 2^64 */
 	enum gm_backing backing;
-	unsigned int flags;	 /* enum gm_region_flags */
-	int fd;			 /* FILE: stays the caller's, it is duplicated */
-	uint64_t file_offset;	 /* FILE: a multiple of the host page size */
-	void *host;		 /* FOREIGN: at least size bytes, outlives the region */
-	uint64_t dirty_page;	 /* page size of the dirty bitmap, a power of two; 0: no tracking */
-	int numa_node;		 /* preferred NUMA node + 1, at most 64; 0: no preference */
+	unsigned int flags;   /* enum gm_region_flags */
+	int fd;               /* FILE: stays the caller's, it is duplicated */
+	uint64_t file_offset; /* FILE: a multiple of the host page size */
+	void *host;           /* FOREIGN: at least size bytes, outlives the region */
+	uint64_t dirty_page;  /* page size of the dirty bitmap, a power of two; 0: no tracking */
+	int numa_node;        /* preferred NUMA node + 1, at most 64; 0: no preference */
 };
 
 struct gm_region;

@@ -24,8 +24,8 @@ extern "C" {
 struct gm_sg {
 	const struct gm_memory *memory;
 	const struct gm_range *ranges; /* the range the cursor is in */
-	uint64_t offset;	       /* bytes of it that are behind the cursor */
-	uint64_t left;		       /* bytes of the list that are before the cursor */
+	uint64_t offset;               /* bytes of it that are behind the cursor */
+	uint64_t left;                 /* bytes of the list that are before the cursor */
 	enum gm_access access;
 };
 
