@@ -104,7 +104,7 @@ static int start(const struct options *options, int *status, struct report *repo
 	if (err)
 		goto out;
 	if (options->print_map)
-		print_map(memory);
+		gm_memory_print(memory, stderr);
 	err = run(options, &kvm, memory, status, report);
 out:
 	kvm_close(&kvm);

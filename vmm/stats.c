@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* The memory map and the counters, for people. */
+/* The counters, for people. */
 #include "vmm/stats.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-void print_map(const struct gm_memory *memory)
-{
-	static const char *const backings[] = {
-		[GM_BACKING_ANON] = "anonymous",
-		[GM_BACKING_MEMFD] = "memfd",
-		[GM_BACKING_FILE] = "file",
-		[GM_BACKING_FOREIGN] = "foreign",
-	};
-
-	for (size_t i = 0; i < gm_memory_count(memory); i++) {
-		const struct gm_region *region = gm_memory_region(memory, i);
-		unsigned int flags = gm_region_flags(region);
-
-		fprintf(stderr, "vmm: memory %#014" PRIx64 "-%#014" PRIx64 " %8" PRIu64 "K %s%s%s\n",
-			gm_region_start(region), gm_region_last(region),
-			gm_region_size(region) / 1024, backings[gm_region_backing(region)],
-			flags & GM_REGION_READ_ONLY ? " read-only" : "",
-			flags & GM_REGION_PRIVATE ? " private" : "");
-	}
-}
 
 static void print_device(struct virtio_device *device)
 {
