@@ -227,7 +227,7 @@ END_TEST
  * who took the bit. In each round the bit is set already, one side writes and marks while the other
  * takes the bit and copies: either the copy has the value, or there is a new bit.
  */
-#define RACE_ROUNDS 60000
+#define RACE_ROUNDS 300000
 
 static struct {
 	struct gm_bitmap *bitmap;
