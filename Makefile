@@ -48,6 +48,8 @@ endif
 AR := $(if $(findstring clang,$(CC)),$(shell command -v llvm-ar || echo ar),gcc-ar)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wundef -Wformat=2 -Wno-format-nonliteral $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option)
+# Fences are there for other processes' and guests' eyes; TSan knows only what goes through it.
+WARN += $(if $(findstring thread,$(SANITIZE)),-Wno-tsan)
 OPT := $(if $(DEBUG),-O0,$(if $(SANITIZE),-O1,-O2))
 HARDEN := -fstack-protector-strong -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
