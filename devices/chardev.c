@@ -327,6 +327,14 @@ static int open_file(struct chardev *chardev, const char *option, const char *pa
 	return 0;
 }
 
+/* Only once it was opened and closed does the kernel say that nobody has a pty open. */
+static int hang_up(const char *name)
+{
+	int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
 static int open_pty(struct chardev *chardev, const char *option, struct report *report)
 {
 	char name[64];
@@ -335,7 +343,8 @@ static int open_pty(struct chardev *chardev, const char *option, struct report *
 	chardev->pty = true;
 	chardev->in = fd;
 	chardev->out = fd;
-	if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name)))
+	if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name)) ||
+	    hang_up(name))
 		return report_fail(report, REPORT_HOST, "%s pty: %s", option, strerror(errno));
 	fprintf(stderr, "vmm: %s: %s\n", option, name);
 	return 0;

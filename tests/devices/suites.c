@@ -4,6 +4,11 @@
 
 /* clang-format off */
 suite_fn *const test_suites[] = {
+	bus_suite,
+	loop_suite,
+	chardev_suite,
+	serial_suite,
+	platform_suite,
 	virtqueue_suite,
 	mmio_suite,
 	blk_suite,

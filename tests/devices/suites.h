@@ -5,6 +5,11 @@
 
 #include "tests/runner.h"
 
+Suite *bus_suite(void);
+Suite *loop_suite(void);
+Suite *chardev_suite(void);
+Suite *serial_suite(void);
+Suite *platform_suite(void);
 Suite *virtqueue_suite(void);
 Suite *mmio_suite(void);
 Suite *blk_suite(void);
