@@ -46,9 +46,9 @@
 #define MSI_ASSERT     (1U << 14)
 #define MSI_LEVEL      (1U << 15)
 
-struct routes {
+union routes {
 	struct kvm_irq_routing head;
-	struct kvm_irq_routing_entry entries[IOAPIC_PINS];
+	uint8_t room[sizeof(struct kvm_irq_routing) + IOAPIC_PINS * sizeof(struct kvm_irq_routing_entry)];
 };
 
 static struct kvm_irq_routing_entry pin_route(unsigned int pin, uint64_t redirect)
@@ -71,11 +71,12 @@ static bool pin_is_open(const struct ioapic_pin *pin)
 /* Tell KVM the messages of all open pins. Setting routes waits for readers: only on a change. */
 static int ioapic_route(struct ioapic *ioapic)
 {
-	struct routes routes = {0};
+	union routes routes = {.room = {0}};
 
 	for (unsigned int i = 0; i < IOAPIC_PINS; i++) {
 		if (pin_is_open(&ioapic->pins[i]))
-			routes.entries[routes.head.nr++] = pin_route(i, ioapic->pins[i].redirect);
+			routes.head.entries[routes.head.nr++] =
+				pin_route(i, ioapic->pins[i].redirect);
 	}
 	return kvm_set_routes(ioapic->kvm, &routes.head);
 }

@@ -101,18 +101,16 @@ static void set_protected(struct kvm_sregs *sregs, const struct boot_state *stat
 /* What firmware would have left. A KVM that does not have one of these has no use for it. */
 static int set_msrs(const struct vcpu *vcpu, struct report *report)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} msrs = {
-		.head.nmsrs = 2,
-		.entries =
-			{
-				{.index = MSR_MTRR_DEF_TYPE, .data = MSR_MTRR_ENABLE_WRITE_BACK},
-				{.index = MSR_MISC_ENABLE, .data = MSR_MISC_ENABLE_FAST_STRING},
-			},
+	static const struct kvm_msr_entry entries[] = {
+		{.index = MSR_MTRR_DEF_TYPE, .data = MSR_MTRR_ENABLE_WRITE_BACK},
+		{.index = MSR_MISC_ENABLE, .data = MSR_MISC_ENABLE_FAST_STRING},
 	};
+	union {
+		struct kvm_msrs head;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(entries)];
+	} msrs = {.head.nmsrs = sizeof(entries) / sizeof(entries[0])};
 
+	memcpy(msrs.head.entries, entries, sizeof(entries));
 	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) < 0)
 		return report_fail(report, REPORT_HOST, "KVM_SET_MSRS: %s", strerror(errno));
 	return 0;
