@@ -65,8 +65,7 @@ ssize_t gm_try_access(const struct gm_memory *memory, gm_addr addr, uint64_t len
 		n = fn(arg, done, &slice);
 		if (n <= 0)
 			return n ? n : (ssize_t)done;
-		if (__builtin_add_overflow(done, (uint64_t)n, &done) || done > len ||
-		    done > SSIZE_MAX)
+		if (__builtin_add_overflow(done, (uint64_t)n, &done) || done > len || done > SSIZE_MAX)
 			return GM_ERR_CALLBACK_RANGE;
 		if (done == len)
 			return (ssize_t)done;

@@ -120,7 +120,7 @@ static inline int gm_write_exact(const struct gm_memory *memory, gm_addr addr, c
 }
 
 /* An object of any plain type, *@obj. Seed: Bytes::read_obj, write_obj. */
-#define gm_read_obj(memory, addr, obj)	gm_read_exact(memory, addr, obj, sizeof(*(obj)), NULL)
+#define gm_read_obj(memory, addr, obj)  gm_read_exact(memory, addr, obj, sizeof(*(obj)), NULL)
 #define gm_write_obj(memory, addr, obj) gm_write_exact(memory, addr, obj, sizeof(*(obj)), NULL)
 
 /*
@@ -152,47 +152,47 @@ int gm_store_slow(const struct gm_memory *memory, gm_addr addr, const void *valu
 		  int order);
 
 /* The host address is a number until the offset is known to be inside. */
-#define GM_DEFINE_ATOMIC(bits)                                                                     \
-	static inline int gm_load_u##bits(const struct gm_memory *memory, gm_addr addr,            \
-					  uint##bits##_t *value, int order)                        \
-	{                                                                                          \
-		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
-		uint64_t offset = addr - entry->start;                                             \
-		const uint##bits##_t *host =                                                       \
-			(const uint##bits##_t *)((uintptr_t)entry->host + offset);                 \
-                                                                                                   \
-		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(*value) ||  \
-				((uintptr_t)host & (sizeof(*value) - 1)) ||                        \
-				(entry->flags & GM_SLICE_MAY_FAULT)))                              \
-			return gm_load_slow(memory, addr, value, sizeof(*value), order);           \
-		if (order == __ATOMIC_RELAXED)                                                     \
-			*value = __atomic_load_n(host, __ATOMIC_RELAXED);                          \
-		else if (order == __ATOMIC_ACQUIRE)                                                \
-			*value = __atomic_load_n(host, __ATOMIC_ACQUIRE);                          \
-		else                                                                               \
-			*value = __atomic_load_n(host, __ATOMIC_SEQ_CST);                          \
-		return 0;                                                                          \
-	}                                                                                          \
-                                                                                                   \
-	static inline int gm_store_u##bits(const struct gm_memory *memory, gm_addr addr,           \
-					   uint##bits##_t value, int order)                        \
-	{                                                                                          \
-		const struct gm_entry *entry = gm_find_entry(memory, addr);                        \
-		uint64_t offset = addr - entry->start;                                             \
-		uint##bits##_t *host = (uint##bits##_t *)((uintptr_t)entry->host + offset);        \
-                                                                                                   \
-		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(value) ||   \
-				((uintptr_t)host & (sizeof(value) - 1)) || entry->flags))          \
-			return gm_store_slow(memory, addr, &value, sizeof(value), order);          \
-		if (order == __ATOMIC_RELAXED)                                                     \
-			__atomic_store_n(host, value, __ATOMIC_RELAXED);                           \
-		else if (order == __ATOMIC_RELEASE)                                                \
-			__atomic_store_n(host, value, __ATOMIC_RELEASE);                           \
-		else                                                                               \
-			__atomic_store_n(host, value, __ATOMIC_SEQ_CST);                           \
-		if (entry->dirty)                                                                  \
-			gm_bitmap_mark_inside(entry->dirty, offset, sizeof(value));                \
-		return 0;                                                                          \
+#define GM_DEFINE_ATOMIC(bits)                                                                    \
+	static inline int gm_load_u##bits(const struct gm_memory *memory, gm_addr addr,           \
+					  uint##bits##_t *value, int order)                       \
+	{                                                                                         \
+		const struct gm_entry *entry = gm_find_entry(memory, addr);                       \
+		uint64_t offset = addr - entry->start;                                            \
+		const uint##bits##_t *host =                                                      \
+			(const uint##bits##_t *)((uintptr_t)entry->host + offset);                \
+                                                                                                  \
+		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(*value) || \
+				((uintptr_t)host & (sizeof(*value) - 1)) ||                       \
+				(entry->flags & GM_SLICE_MAY_FAULT)))                             \
+			return gm_load_slow(memory, addr, value, sizeof(*value), order);          \
+		if (order == __ATOMIC_RELAXED)                                                    \
+			*value = __atomic_load_n(host, __ATOMIC_RELAXED);                         \
+		else if (order == __ATOMIC_ACQUIRE)                                               \
+			*value = __atomic_load_n(host, __ATOMIC_ACQUIRE);                         \
+		else                                                                              \
+			*value = __atomic_load_n(host, __ATOMIC_SEQ_CST);                         \
+		return 0;                                                                         \
+	}                                                                                         \
+                                                                                                  \
+	static inline int gm_store_u##bits(const struct gm_memory *memory, gm_addr addr,          \
+					   uint##bits##_t value, int order)                       \
+	{                                                                                         \
+		const struct gm_entry *entry = gm_find_entry(memory, addr);                       \
+		uint64_t offset = addr - entry->start;                                            \
+		uint##bits##_t *host = (uint##bits##_t *)((uintptr_t)entry->host + offset);       \
+                                                                                                  \
+		if (gm_unlikely(offset >= entry->size || entry->size - offset < sizeof(value) ||  \
+				((uintptr_t)host & (sizeof(value) - 1)) || entry->flags))         \
+			return gm_store_slow(memory, addr, &value, sizeof(value), order);         \
+		if (order == __ATOMIC_RELAXED)                                                    \
+			__atomic_store_n(host, value, __ATOMIC_RELAXED);                          \
+		else if (order == __ATOMIC_RELEASE)                                               \
+			__atomic_store_n(host, value, __ATOMIC_RELEASE);                          \
+		else                                                                              \
+			__atomic_store_n(host, value, __ATOMIC_SEQ_CST);                          \
+		if (entry->dirty)                                                                 \
+			gm_bitmap_mark_inside(entry->dirty, offset, sizeof(value));               \
+		return 0;                                                                         \
 	}
 
 GM_DEFINE_ATOMIC(8)

@@ -2,7 +2,8 @@
 /* The table of suites of test-guestmem. */
 #include "tests/guestmem/suites.h"
 
-/* clang-format off: one a line */
+/* One a line: */
+/* clang-format off */
 suite_fn *const test_suites[] = {
 	region_suite,
 	memory_suite,
