@@ -116,12 +116,12 @@ void vcpu_stop(struct vcpu *vcpu)
 	vcpu_leave(vcpu);
 	do {
 		pthread_kill(vcpu->thread, SIGRTMIN);
-		clock_gettime(CLOCK_MONOTONIC, &until);
+		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += KICK_INTERVAL_NS;
 		if (until.tv_nsec >= 1000000000L) {
 			until.tv_nsec -= 1000000000L;
 			until.tv_sec++;
 		}
-	} while (pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
+	} while (pthread_timedjoin_np(vcpu->thread, NULL, &until) == ETIMEDOUT);
 	vcpu->started = false;
 }
