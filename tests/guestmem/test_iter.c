@@ -47,20 +47,22 @@ static void check_walk(const struct model *model, gm_addr addr, uint64_t len, en
 	struct gm_slice slice;
 	struct gm_iter it;
 	uint64_t sum = 0;
+	unsigned int bad = 0;
 	gm_addr at;
 
 	gm_iter_init(&it, model->memory, addr, len, access);
 	while (gm_iter_next(&it, &slice)) {
 		ck_assert_uint_ne(slice.len, 0);
+		ck_assert_uint_le(addr + sum + slice.len, SPAN);
 		for (size_t i = 0; i < slice.len; i++, sum++) {
-			ck_assert_uint_lt(addr + sum, SPAN);
-			ck_assert_ptr_eq(slice.host + i, model->host[addr + sum]);
-			ck_assert(!(access & GM_ACCESS_WRITE) || !model->read_only[addr + sum]);
+			bad += slice.host + i != model->host[addr + sum];
+			bad += (access & GM_ACCESS_WRITE) && model->read_only[addr + sum];
 		}
 		/* It is a whole piece: the next byte is not its neighbour, or another region's. */
 		if (sum < len && addr + sum < SPAN && model->host[addr + sum])
 			ck_assert_ptr_ne(slice.host + slice.len, model->host[addr + sum]);
 	}
+	ck_assert_uint_eq(bad, 0);
 	ck_assert_uint_le(sum, len);
 	at = addr + sum;
 	if (!it.error)
@@ -85,11 +87,11 @@ START_TEST(covers_any_range_in_order)
 {
 	struct test_random random = test_random_new(4);
 
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < 60; round++) {
 		struct model model;
 
 		make_model(&model, &random);
-		for (int i = 0; i < 2000; i++)
+		for (int i = 0; i < 1000; i++)
 			check_walk(&model, test_random_below(&random, SPAN + 5),
 				   test_random_below(&random, SPAN),
 				   (enum gm_access)test_random_below(&random, 4));
