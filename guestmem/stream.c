@@ -120,8 +120,8 @@ static int write_to(const struct gm_memory *memory, gm_addr addr, uint64_t len,
 	return *done ? 0 : it.error;
 }
 
-ssize_t gm_read_from(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		     struct gm_reader *reader)
+ssize_t gm_read_from_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			  struct gm_reader *reader)
 {
 	size_t done;
 	int err = read_from(memory, addr, len, reader, &done);
@@ -129,8 +129,8 @@ ssize_t gm_read_from(const struct gm_memory *memory, gm_addr addr, uint64_t len,
 	return err ? err : (ssize_t)done;
 }
 
-ssize_t gm_write_to(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		    struct gm_writer *writer)
+ssize_t gm_write_to_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			 struct gm_writer *writer)
 {
 	size_t done;
 	int err = write_to(memory, addr, len, writer, &done);
@@ -362,22 +362,7 @@ struct gm_fd_stream gm_fd_stream(int fd)
 
 /* Buffers. */
 
-static ssize_t buf_read(struct gm_reader *reader, const struct gm_slice *into)
-{
-	struct gm_buf_reader *source = container_of(reader, struct gm_buf_reader, reader);
-	ssize_t n = gm_slice_write(into, 0, source->buf, source->left);
-
-	/* An empty slice is no place to start in, but takes its nothing. */
-	if (n == GM_ERR_OUT_OF_BOUNDS)
-		return 0;
-	if (n > 0) {
-		source->buf += n;
-		source->left -= (size_t)n;
-	}
-	return n;
-}
-
-static int buf_read_exact(struct gm_reader *reader, const struct gm_slice *into, size_t *done)
+int gm_buf_read_exact(struct gm_reader *reader, const struct gm_slice *into, size_t *done)
 {
 	struct gm_buf_reader *source = container_of(reader, struct gm_buf_reader, reader);
 	ssize_t n;
@@ -385,33 +370,9 @@ static int buf_read_exact(struct gm_reader *reader, const struct gm_slice *into,
 	*done = 0;
 	if (source->left < into->len)
 		return GM_ERR_UNEXPECTED_EOF;
-	n = buf_read(reader, into);
+	n = gm_buf_read(reader, into);
 	if (n < 0)
 		return (int)n;
 	*done = (size_t)n;
 	return 0;
-}
-
-struct gm_buf_reader gm_buf_reader(const void *buf, size_t len)
-{
-	return (struct gm_buf_reader){{buf_read, buf_read_exact}, buf, len};
-}
-
-static ssize_t buf_write(struct gm_writer *writer, const struct gm_slice *from)
-{
-	struct gm_buf_writer *sink = container_of(writer, struct gm_buf_writer, writer);
-	ssize_t n = gm_slice_read(from, 0, sink->buf, sink->left);
-
-	if (n == GM_ERR_OUT_OF_BOUNDS)
-		return 0;
-	if (n > 0) {
-		sink->buf += n;
-		sink->left -= (size_t)n;
-	}
-	return n;
-}
-
-struct gm_buf_writer gm_buf_writer(void *buf, size_t len)
-{
-	return (struct gm_buf_writer){{buf_write}, buf, len};
 }

@@ -51,10 +51,10 @@ struct gm_writer {
  * gm_read(), gm_region_get_slice(), gm_slice_offset() (an @offset at the very end moves nothing);
  * the callback's. Seed: read_volatile_from, write_volatile_to.
  */
-ssize_t gm_read_from(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		     struct gm_reader *reader);
-ssize_t gm_write_to(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		    struct gm_writer *writer);
+static inline ssize_t gm_read_from(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				   struct gm_reader *reader);
+static inline ssize_t gm_write_to(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				  struct gm_writer *writer);
 ssize_t gm_region_read_from(const struct gm_region *region, uint64_t offset, uint64_t len,
 			    struct gm_reader *reader);
 ssize_t gm_region_write_to(const struct gm_region *region, uint64_t offset, uint64_t len,
@@ -114,9 +114,59 @@ struct gm_buf_writer {
 	size_t left;
 };
 
+/* The callbacks of both, inline so that a transfer between two buffers is a copy. Private. */
+int gm_buf_read_exact(struct gm_reader *reader, const struct gm_slice *into, size_t *done);
+
+static inline ssize_t gm_buf_read(struct gm_reader *reader, const struct gm_slice *into)
+{
+	struct gm_buf_reader *source = (struct gm_buf_reader *)reader;
+	size_t len = source->left < into->len ? source->left : into->len;
+
+	if (gm_unlikely(into->flags != 0)) {
+		ssize_t n = gm_slice_write(into, 0, source->buf, len);
+
+		if (n < 0)
+			return n;
+	} else {
+		gm_copy_in(into->host, source->buf, len);
+	}
+	source->buf += len;
+	source->left -= len;
+	return (ssize_t)len;
+}
+
+static inline ssize_t gm_buf_write(struct gm_writer *writer, const struct gm_slice *from)
+{
+	struct gm_buf_writer *sink = (struct gm_buf_writer *)writer;
+	size_t len = sink->left < from->len ? sink->left : from->len;
+
+	if (gm_unlikely(from->flags != 0)) {
+		ssize_t n = gm_slice_read(from, 0, sink->buf, len);
+
+		if (n < 0)
+			return n;
+	} else {
+		gm_copy_out(sink->buf, from->host, len);
+	}
+	sink->buf += len;
+	sink->left -= len;
+	return (ssize_t)len;
+}
+
 /* read_exact() of a buffer that is too short is GM_ERR_UNEXPECTED_EOF and moves nothing. */
-struct gm_buf_reader gm_buf_reader(const void *buf, size_t len);
-struct gm_buf_writer gm_buf_writer(void *buf, size_t len);
+static inline struct gm_buf_reader gm_buf_reader(const void *buf, size_t len)
+{
+	struct gm_buf_reader source = {{gm_buf_read, gm_buf_read_exact}, (const uint8_t *)buf, len};
+
+	return source;
+}
+
+static inline struct gm_buf_writer gm_buf_writer(void *buf, size_t len)
+{
+	struct gm_buf_writer sink = {{gm_buf_write}, (uint8_t *)buf, len};
+
+	return sink;
+}
 
 /* A descriptor as source and sink, for regions and slices; its own position. Seed: impl for File. */
 struct gm_fd_stream {
@@ -126,6 +176,59 @@ struct gm_fd_stream {
 };
 
 struct gm_fd_stream gm_fd_stream(int fd);
+
+/* More than one region, or one that needs care, or a callback that was interrupted. Private. */
+ssize_t gm_read_from_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			  struct gm_reader *reader);
+ssize_t gm_write_to_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+			 struct gm_writer *writer);
+
+static inline ssize_t gm_read_from(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				   struct gm_reader *reader)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+	struct gm_slice slice;
+	ssize_t n;
+
+	if (gm_unlikely(len == 0 || offset >= entry->size || len > entry->size - offset ||
+			entry->flags))
+		return gm_read_from_slow(memory, addr, len, reader);
+	slice = gm_slice_from_host(entry->host + offset, len, entry->dirty, offset);
+	n = reader->read(reader, &slice);
+	if (gm_unlikely(n <= 0))
+		return n == GM_ERR_INTERRUPTED ? gm_read_from_slow(memory, addr, len, reader) : n;
+	if (gm_unlikely((uint64_t)n > len))
+		return GM_ERR_CALLBACK_RANGE;
+	if (entry->dirty)
+		gm_bitmap_mark_inside(entry->dirty, offset, (uint64_t)n);
+	return n;
+}
+
+static inline ssize_t gm_write_to(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				  struct gm_writer *writer)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+	struct gm_slice slice;
+	ssize_t n, rest;
+
+	if (gm_unlikely(len == 0 || offset >= entry->size || len > entry->size - offset ||
+			(entry->flags & GM_SLICE_MAY_FAULT)))
+		return gm_write_to_slow(memory, addr, len, writer);
+	slice = gm_slice_from_host(entry->host + offset, len, entry->dirty, offset);
+	n = writer->write(writer, &slice);
+	if (gm_likely(n > 0 && (uint64_t)n == len))
+		return n;
+	if (n == GM_ERR_INTERRUPTED)
+		return gm_write_to_slow(memory, addr, len, writer);
+	if (n <= 0)
+		return n ? n : (ssize_t)GM_ERR_WRITE_ZERO;
+	if ((uint64_t)n > len)
+		return GM_ERR_CALLBACK_RANGE;
+	rest = gm_write_to_slow(memory, addr + (uint64_t)n, len - (uint64_t)n, writer);
+	return rest < 0 ? rest : n + rest;
+}
 
 #ifdef __cplusplus
 }
