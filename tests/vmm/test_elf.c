@@ -32,7 +32,7 @@ static void refuse(const char *path, const char *error)
 {
 	struct gm_memory *memory = make_memory();
 	struct boot_params params = {.kernel = path, .cmdline = "x"};
-	static uint8_t bytes[0x200000];
+	static uint8_t bytes[0x100000];
 	struct boot_state state;
 	struct report report;
 	char want[512];
@@ -41,9 +41,9 @@ static void refuse(const char *path, const char *error)
 	snprintf(want, sizeof(want), "kernel %s: %s", path, error);
 	ck_assert_str_eq(report.text, want);
 	ck_assert_int_eq(report.status, REPORT_USER);
-	ck_assert_int_eq(gm_read_exact(memory, 0x100000, bytes, 0x100000, NULL), 0);
-	for (size_t i = 0; i < 0x100000; i++)
-		ck_assert_uint_eq(bytes[i], 0);
+	ck_assert_int_eq(gm_read_exact(memory, 0x100000, bytes, sizeof(bytes), NULL), 0);
+	/* All zero: the first byte is, and each is like the one before it. */
+	ck_assert(bytes[0] == 0 && memcmp(bytes, bytes + 1, sizeof(bytes) - 1) == 0);
 	gm_memory_put(memory);
 }
 
