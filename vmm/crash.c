@@ -81,6 +81,14 @@ static void print_state(FILE *out, const struct vcpu *vcpu)
 	print_code(out, vcpu, regs.rip + (sregs.cs.l ? 0 : sregs.cs.base));
 }
 
+/* One write, so that it does not mix with what others say. */
+static void put(const char *text, size_t size)
+{
+	/* If standard error is gone there is nobody to tell. */
+	if (write(STDERR_FILENO, text, size) < 0)
+		return;
+}
+
 void crash_report(const struct vcpu *vcpu, const char *format, ...)
 {
 	char *text = NULL;
@@ -96,8 +104,7 @@ void crash_report(const struct vcpu *vcpu, const char *format, ...)
 	va_end(args);
 	fputc('\n', out);
 	print_state(out, vcpu);
-	/* If standard error is gone there is nobody to tell. */
-	if (fclose(out) == 0 && write(STDERR_FILENO, text, size) < 0)
-		size = 0;
+	if (fclose(out) == 0)
+		put(text, size);
 	free(text);
 }

@@ -138,15 +138,11 @@ static int install_handlers(void)
 /* The byte after Ctrl-A. True if it is the guest's after all. */
 static bool command(struct machine *machine, uint8_t key)
 {
-	switch (key) {
-	case 'x': machine_stop(machine, 0); return false;
-	case '?':
-	case 'h':
-		if (write(STDERR_FILENO, help, sizeof(help) - 1) < 0)
-			return false;
+	if (key == 'x')
+		machine_stop(machine, 0);
+	else if ((key == '?' || key == 'h') && write(STDERR_FILENO, help, sizeof(help) - 1) < 0)
 		return false;
-	default: return key == ESCAPE;
-	}
+	return key == ESCAPE;
 }
 
 static size_t filter(void *arg, uint8_t *data, size_t len)
