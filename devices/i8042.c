@@ -96,9 +96,9 @@ static void command_write(void *device, uint64_t offset, const void *data, unsig
 	i8042->command = 0;
 	switch (value) {
 	case READ_CONFIG: answer(i8042, i8042->config); break;
+	case READ_OUTPUT: answer(i8042, OUTPUT_RUN); break;
 	case SELF_TEST: answer(i8042, SELF_TEST_PASSED); break;
 	case KBD_TEST: answer(i8042, KBD_TEST_NO_CLOCK); break;
-	case READ_OUTPUT: answer(i8042, OUTPUT_RUN); break;
 	case WRITE_CONFIG:
 	case WRITE_OUTPUT: i8042->command = value; break;
 	default: break;
