@@ -164,13 +164,25 @@ ssize_t gm_sg_iovec(struct gm_sg *sg, uint64_t max, struct iovec *iov, size_t ca
 	return (ssize_t)n;
 }
 
+/*
+ * Behind an IOMMU the translation may be gone by now, but what was transferred is no less dirty:
+ * the bits of I/O addresses are set without asking it again.
+ */
 void gm_sg_mark_dirty(struct gm_sg *sg, uint64_t len)
 {
+	bool translated = gm_memory_iommu_enabled(sg->memory);
+	struct gm_bitmap *log = translated ? gm_memory_iova_dirty(sg->memory) : NULL;
 	struct gm_slice slice;
 	struct gm_iter it;
 	uint64_t marked = 0;
 
 	while (marked < len && walk(sg, len - marked, &it)) {
+		if (log) {
+			gm_bitmap_mark(log, it.iova, it.more);
+			advance(sg, it.more);
+			marked += it.more;
+			continue;
+		}
 		while (gm_iter_next(&it, &slice)) {
 			gm_slice_mark_dirty(&slice, 0, slice.len);
 			advance(sg, slice.len);

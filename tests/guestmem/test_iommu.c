@@ -383,6 +383,26 @@ START_TEST(dirty_bits_are_by_io_address)
 }
 END_TEST
 
+START_TEST(a_transfer_is_marked_though_its_mapping_is_gone)
+{
+	struct setup setup = make_setup(PAGE);
+	struct gm_range range = {IOVA + PAGE - 10, 20};
+	struct gm_sg sg, start;
+	struct iovec iov[4];
+	uint64_t bytes;
+
+	ck_assert_int_eq(gm_sg_init(&sg, setup.memory, &range, 1, GM_ACCESS_WRITE), 0);
+	start = sg;
+	ck_assert_int_eq(gm_sg_iovec(&sg, 20, iov, 4, &bytes), 2);
+	gm_iotlb_invalidate_all(setup.iotlb);
+	gm_sg_mark_dirty(&start, 15);
+	ck_assert_uint_eq(gm_sg_left(&start), 5);
+	ck_assert(gm_bitmap_dirty_at(gm_memory_iova_dirty(setup.memory), IOVA));
+	ck_assert(gm_bitmap_dirty_at(gm_memory_iova_dirty(setup.memory), IOVA + PAGE));
+	drop_setup(&setup);
+}
+END_TEST
+
 START_TEST(the_switch_passes_addresses_through)
 {
 	struct setup setup = make_setup(PAGE);
@@ -572,6 +592,7 @@ Suite *iommu_suite(void)
 	tcase_add_test(tcase, behind_the_translation_holes_are_holes);
 	tcase_add_test(tcase, read_only_regions_stay_so);
 	tcase_add_test(tcase, dirty_bits_are_by_io_address);
+	tcase_add_test(tcase, a_transfer_is_marked_though_its_mapping_is_gone);
 	tcase_add_test(tcase, the_switch_passes_addresses_through);
 	tcase_add_test(tcase, the_backend_can_be_replaced);
 	tcase_add_test(tcase, what_makes_no_sense_is_refused);
