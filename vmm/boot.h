@@ -27,8 +27,6 @@ struct boot_state {
 	uint64_t rsi;   /* Linux: zero page */
 	uint64_t rdi;
 	uint64_t cr3; /* BOOT_LONG: page tables */
-	gm_addr gdt; /* guest address of a GDT with CS 0x10 and DS 0x18 for the mode; limit below */
-	uint16_t gdt_limit;
 };
 
 struct boot_module {

@@ -85,8 +85,6 @@ static void set_protected(struct kvm_sregs *sregs, const struct boot_state *stat
 	set_data_segments(sregs, &data);
 	sregs->tr = (struct kvm_segment){.limit = 0x67, .type = TYPE_TSS, .present = 1};
 	sregs->ldt = (struct kvm_segment){.unusable = 1};
-	sregs->gdt.base = state->gdt;
-	sregs->gdt.limit = state->gdt_limit;
 	sregs->idt.base = 0;
 	sregs->idt.limit = 0;
 	sregs->cr0 = CR0_PE | CR0_ET;

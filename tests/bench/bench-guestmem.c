@@ -55,6 +55,23 @@ static void run_memcpy(struct fixture *f, uint64_t n)
 	}
 }
 
+/* What a copy across a boundary cannot be faster than. */
+static void run_memcpy_twice(struct fixture *f, uint64_t n)
+{
+	static char target[1 << 14] __attribute__((aligned(4096)));
+
+	for (uint64_t i = 0; i < n; i++) {
+		size_t len = f->len;
+		char *to = target;
+
+		HIDE(len);
+		HIDE(to);
+		memcpy(to + 4096 - len, f->buf, len);
+		memcpy(to + 8192, (char *)f->buf + len, len);
+		USE(to);
+	}
+}
+
 static void run_find_region(struct fixture *f, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
@@ -296,6 +313,7 @@ static const struct row rows[] = {
 	FLOOR("memcpy_8", 8),
 	FLOOR("memcpy_64", 64),
 	FLOOR("memcpy_512", 512),
+	{"memcpy_256_twice", run_memcpy_twice, 1, 0x100000, false, 0, 256, SAME},
 	FLOOR("memcpy_4096", 4096),
 	FLOOR("memcpy_65536", 65536),
 	LOOKUP("find_region_4_rand", run_find_region, 4, RANDOM),
