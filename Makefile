@@ -117,7 +117,7 @@ $(O)/guest/%.o: guest/%.S
 $(B)/guest/kernel.elf: $(GUEST_OBJS) guest/link.ld
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -nostdlib -static -no-pie -T guest/link.ld -Wl,--build-id=none \
+	$(Q)$(CC) -nostdlib -static $(if $(findstring clang,$(CC)),,-no-pie) -T guest/link.ld -Wl,--build-id=none \
 		-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -o $@ $(GUEST_OBJS)
 
 $(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
