@@ -25,19 +25,19 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # the machine up, installs them. It writes a makefile fragment, which make includes and, after
 # writing it, starts over with.
 
-setup_goals := test demo bench lint ci check-% lab%
-no_deps_goals := help clean
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out $(no_deps_goals),$(goals)),)
-include build/deps-build.mk
-ifneq ($(filter tests $(setup_goals),$(goals))$(findstring /tests/,$(goals)),)
+setup_goals := $(filter demo test bench lint docs,$(goals))
+install := $(if $(setup_goals),--install)
+ifneq ($(filter-out help clean,$(goals)),)
+include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
+ifneq ($(filter tests,$(goals))$(findstring /tests/,$(goals)),)
 include build/deps-test.mk
 endif
 endif
 
 build/deps-%.mk: scripts/setup
 	$(Q)mkdir -p $(@D)
-	$(Q)scripts/setup $(if $(filter $(setup_goals),$(goals)),--install) $* >$@.tmp && mv $@.tmp $@
+	$(Q)scripts/setup $(install) $* >$@.tmp && mv $@.tmp $@
 
 # --- flags ------------------------------------------------------------------------------------
 
