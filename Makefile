@@ -53,7 +53,7 @@ WARN += $(if $(findstring thread,$(SANITIZE)),-Wno-tsan)
 OPT := $(if $(DEBUG),-O0,$(if $(SANITIZE),-O1,-O2))
 HARDEN := -fstack-protector-strong -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CFLAGS_ALL = -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SAN) -fPIE -pthread -I. -D_GNU_SOURCE \
+CFLAGS_ALL = -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SAN) -fPIE -pthread -ffunction-sections -I. -D_GNU_SOURCE \
 	-DVMM_VERSION='"$(VERSION)"' $(DEP_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
 DEPFLAGS = -MMD -MP
@@ -96,7 +96,7 @@ $(B)/vmm-static: $(O)/vmm/main.o $(LIBS)
 	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_LIBS)
 	$(Q)strip $@
 
-$(O)/%.o: %.c
+$(O)/%.o: %.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(DEPFLAGS) -c -o $@ $<
@@ -109,7 +109,7 @@ GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 GUEST_OBJS := $(patsubst %,$(O)/%.o,$(basename $(wildcard guest/*.S guest/*.c guest/tests/*.c)))
 
 $(GUEST_OBJS): CFLAGS_ALL = $(GUEST_CFLAGS)
-$(O)/guest/%.o: guest/%.S
+$(O)/guest/%.o: guest/%.S Makefile
 	$(call say,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
@@ -163,7 +163,7 @@ clean: ## remove build/
 	$(Q)rm -rf build
 
 help: ## this list
-	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile scripts/library.mk
 	$(Q)printf '\n  DEBUG=1  SANITIZE=address,undefined|thread  CC=clang  V=1  CFLAGS=... LDFLAGS=...\n'
 
 include scripts/library.mk

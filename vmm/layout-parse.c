@@ -85,7 +85,8 @@ static int append(struct layout *layout, const struct layout_region *region, str
 int layout_add_memory(struct layout *layout, const char *text, struct report *report)
 {
 	const uint64_t low_end = 0xc0000000;
-	struct layout_region region = {.where = (char *)"--memory"};
+	struct layout_region region = {0};
+	char where[64];
 	uint64_t size;
 
 	if (!parse_size(text, &size))
@@ -94,6 +95,8 @@ int layout_add_memory(struct layout *layout, const char *text, struct report *re
 	if (size == 0 || size % PAGE)
 		return report_fail(report, REPORT_USER,
 				   "--memory %s: must be a multiple of 4K and not zero", text);
+	snprintf(where, sizeof(where), "--memory %.50s", text);
+	region.where = where;
 	region.config.size = size < low_end ? size : low_end;
 	if (append(layout, &region, report))
 		return -1;
