@@ -10,6 +10,10 @@
 
 #define CODE_BYTES 16
 
+/* Where a processor begins. */
+#define RESET_RIP     0xfff0
+#define RESET_CS_BASE 0xffff0000
+
 static void print_general(FILE *out, const struct kvm_regs *regs)
 {
 	fprintf(out, "  rip %016llx  rflags %08llx\n", regs->rip, regs->rflags);
@@ -75,6 +79,10 @@ static void print_state(FILE *out, const struct vcpu *vcpu)
 		fputs("  KVM does not tell its registers\n", out);
 		return;
 	}
+	/* KVM on AMD resets a vCPU that triple-faulted before it says so. */
+	if (regs.rip == RESET_RIP && sregs.cs.base == RESET_CS_BASE)
+		fputs("  (these are the registers after a reset: this KVM does not keep others)\n",
+		      out);
 	print_general(out, &regs);
 	print_system(out, &sregs);
 	/* In long mode CS has no base, whatever the register says. */

@@ -70,6 +70,9 @@ START_TEST(test_triple_fault)
 	vm_run(&vm, "", ARGS(tiny("triple-fault"), "--flat", "0x1000,32"));
 	ck_assert_int_eq(vm.status, 3);
 	ck_assert_ptr_nonnull(strstr(vm.errors, "vmm: vcpu 0: triple fault\n"));
+	/* KVM on AMD has no others to show; the report must say so. */
+	if (strstr(vm.errors, "registers after a reset"))
+		return;
 	ck_assert_ptr_nonnull(strstr(vm.errors, "rip 000000000000100c"));
 	ck_assert_ptr_nonnull(strstr(vm.errors, "rax 00000000feedface"));
 	ck_assert_ptr_nonnull(strstr(vm.errors, "code at rip 0f 0b 00"));
