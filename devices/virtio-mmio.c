@@ -147,12 +147,12 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue < dev->queue_count ? dev->queues[queue].ready : 0;
 	case VIRTIO_MMIO_STATUS: return dev->status;
+	case VIRTIO_MMIO_CONFIG_GENERATION: return dev->config_generation;
 	/* There are no shared memory regions: length and base of each are -1 (4.2.2). */
 	case VIRTIO_MMIO_SHM_LEN_LOW:
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH: return UINT32_MAX;
-	/* Also the generation: no device here changes its configuration. */
 	default: return 0;
 	}
 }
@@ -271,8 +271,13 @@ static void mmio_write(void *device, uint64_t offset, const void *data, unsigned
 	struct virtio_mmio *mmio = device;
 	uint32_t value;
 
-	/* No device here has a field the driver may write in its configuration. */
-	if (offset >= VIRTIO_MMIO_CONFIG || len != sizeof(value) || offset % sizeof(value))
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		virtio_lock(mmio->dev);
+		virtio_config_write(mmio->dev, offset - VIRTIO_MMIO_CONFIG, data, len);
+		virtio_unlock(mmio->dev);
+		return;
+	}
+	if (len != sizeof(value) || offset % sizeof(value))
 		return;
 	memcpy(&value, data, sizeof(value));
 	value = le32toh(value);

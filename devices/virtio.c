@@ -305,3 +305,22 @@ void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *
 	if (there)
 		memcpy(data, (const uint8_t *)dev->config + offset, there < len ? there : len);
 }
+
+void virtio_config_write(struct virtio_device *dev, uint64_t offset, const void *data,
+			 unsigned int len)
+{
+	if (!dev->ops->config_write || !(dev->status & VIRTIO_CONFIG_S_DRIVER) ||
+	    offset >= dev->config_len)
+		return;
+	if (len > dev->config_len - offset)
+		len = (unsigned int)(dev->config_len - offset);
+	dev->ops->config_write(dev, offset, data, len);
+}
+
+void virtio_config_changed(struct virtio_device *dev)
+{
+	dev->config_generation++;
+	/* A driver that is not up yet reads the whole structure anyway. */
+	if (virtio_is_live(dev))
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+}

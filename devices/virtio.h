@@ -35,6 +35,8 @@ struct virtio_ops {
 	void (*reset)(struct virtio_device *dev);
 	/* There may be chains in queue @index, which is ready. */
 	void (*notify)(struct virtio_device *dev, unsigned int index);
+	/* The driver writes to the configuration; [offset, offset + len) is in the structure. */
+	void (*config_write)(struct virtio_device *dev, size_t offset, const void *data, size_t len);
 	/* Release what the model owns, then virtio_device_destroy(). No thread is in the device. */
 	void (*free)(struct virtio_device *dev);
 };
@@ -66,6 +68,7 @@ struct virtio_device {
 	uint64_t offered;   /* feature bits */
 	const void *config; /* the device's configuration structure, little endian */
 	size_t config_len;
+	uint32_t config_generation; /* of the structure; never goes back */
 
 	struct gm_cell *memory;
 	struct virtio_transport *transport;
@@ -118,6 +121,10 @@ void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
 void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
 			unsigned int len);
 
+/* Write to it: what is behind its end is lost, and so is all before the driver said DRIVER. */
+void virtio_config_write(struct virtio_device *dev, uint64_t offset, const void *data,
+			 unsigned int len);
+
 /* --- for models ---------------------------------------------------------------------------- */
 
 /*
@@ -160,6 +167,12 @@ void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct g
 
 /* Have notify() called again for queue @index, from the loop. */
 void virtio_again(struct virtio_device *dev, unsigned int index);
+
+/*
+ * The device changed its configuration structure, in the same hold of the lock: the driver is told
+ * by the generation and, once it is up, by an interrupt.
+ */
+void virtio_config_changed(struct virtio_device *dev);
 
 /*
  * The driver broke the rules in a way no request can be answered with: say so once on standard
