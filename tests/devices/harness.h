@@ -49,6 +49,8 @@ struct cutting cutting_at(gm_addr addr);
 struct cutting cutting_random(struct test_random *random, unsigned int round);
 void cutting_free(struct cutting *cutting);
 
+#define HARNESS_QUEUES 4
+
 /* The driver's view of one queue. */
 struct driver_queue {
 	unsigned int index;
@@ -75,7 +77,7 @@ struct harness {
 	struct virtio_mmio *mmio;
 	int image; /* of harness_blk() */
 	uint64_t features;
-	struct driver_queue queues[2];
+	struct driver_queue queues[HARNESS_QUEUES];
 };
 
 /* A buffer of a chain. */
@@ -106,6 +108,8 @@ void driver_set_queue(struct harness *h, struct driver_queue *q);
 void driver_clear_rings(struct harness *h, struct driver_queue *q);
 /* Where driver_start() puts the rings of queue @index; tests change it before. */
 void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size);
+/* The part of the ring area that is queue @index's: RING_AREA / 4 bytes from here on. */
+gm_addr driver_ring_area(unsigned int index);
 
 /* Raw words of the ring. */
 void put_desc(struct harness *h, gm_addr table, unsigned int index, gm_addr addr, uint32_t len,
