@@ -23,16 +23,17 @@ ssize_t gm_read_slow(const struct gm_memory *memory, gm_addr addr, void *buf, si
 ssize_t gm_write_slow(const struct gm_memory *memory, gm_addr addr, const void *buf, size_t len);
 
 /*
- * Bytes of [addr, addr + len) in @entry, which does not hold all of them, if the rest is in the
- * next entry and neither needs more than a copy; else 0. One boundary is what nearly all crossings
- * cross. Private.
+ * Bytes of [addr, addr + len) in @entry, if the rest is in the next entry and neither needs more
+ * than a copy (no flag of @hard); else 0. One boundary is what nearly all crossings cross. Private.
  */
 static inline size_t gm_split_in_two(const struct gm_entry *entry, uint64_t offset, size_t len,
-				     enum gm_entry_joins how)
+				     unsigned int hard)
 {
+	const struct gm_entry *next = entry + 1;
 	uint64_t head = entry->size - offset;
 
-	if (offset >= entry->size || !(entry->joins & how) || len - head > entry[1].size)
+	if (offset >= entry->size || len <= head || next->start != entry->start + entry->size ||
+	    len - head > next->size || ((entry->flags | next->flags) & hard))
 		return 0;
 	return head;
 }
@@ -53,7 +54,7 @@ static inline ssize_t gm_read(const struct gm_memory *memory, gm_addr addr, void
 		gm_copy_out(buf, entry->host + offset, len);
 		return (ssize_t)len;
 	}
-	head = gm_split_in_two(entry, offset, len, GM_JOINS_READ);
+	head = gm_split_in_two(entry, offset, len, GM_SLICE_MAY_FAULT);
 	if (gm_unlikely(!head))
 		return gm_read_slow(memory, addr, buf, len);
 	if (head >= len)
@@ -77,7 +78,7 @@ static inline ssize_t gm_write(const struct gm_memory *memory, gm_addr addr, con
 			gm_bitmap_mark_inside(entry->dirty, offset, len);
 		return (ssize_t)len;
 	}
-	head = gm_split_in_two(entry, offset, len, GM_JOINS_WRITE);
+	head = gm_split_in_two(entry, offset, len, ~0U);
 	if (gm_unlikely(!head))
 		return gm_write_slow(memory, addr, buf, len);
 	if (head >= len)

@@ -49,21 +49,6 @@ static void fill_buckets(struct gm_memory *memory, uint32_t *buckets)
 	buckets[memory->nbuckets] = (uint32_t)((const char *)entry - (const char *)memory);
 }
 
-/* Which entries an access may run across without a second thought. */
-static void join(struct gm_entry *entries, size_t count)
-{
-	for (size_t i = 0; i + 1 < count; i++) {
-		unsigned int flags = entries[i].flags | entries[i + 1].flags;
-
-		if (entries[i].start + entries[i].size != entries[i + 1].start)
-			continue;
-		if (!(flags & GM_SLICE_MAY_FAULT))
-			entries[i].joins |= GM_JOINS_READ;
-		if (!flags)
-			entries[i].joins |= GM_JOINS_WRITE;
-	}
-}
-
 /*
  * Table, two sentinels and buckets in one allocation behind the structure. The entries are in order
  * and do not overlap; references are taken here.
@@ -81,7 +66,6 @@ static struct gm_memory *memory_alloc(struct gm_region *const *regions, size_t c
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		scratch[i] = regions[i]->entry;
-	join(scratch, count);
 	if (count) {
 		span = scratch[count - 1].start + scratch[count - 1].size - scratch[0].start;
 		shift = bucket_shift(scratch, count, span);

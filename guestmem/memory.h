@@ -22,12 +22,6 @@
 extern "C" {
 #endif
 
-/* Whether an access may go on in the next entry with nothing but a second copy. Private. */
-enum gm_entry_joins {
-	GM_JOINS_READ = 1 << 0,  /* it begins where this ends, and neither can fault */
-	GM_JOINS_WRITE = 1 << 1, /* nor is one read-only */
-};
-
 /* One region as the access path sees it: one cache line. Private. */
 struct gm_entry {
 	gm_addr start;
@@ -35,7 +29,7 @@ struct gm_entry {
 	uint8_t *host;
 	struct gm_bitmap *dirty;
 	unsigned int flags; /* enum gm_slice_flags */
-	unsigned int joins; /* enum gm_entry_joins */
+	unsigned int pad;
 	struct gm_region *region;
 	uint64_t pad2[2];
 };
