@@ -109,6 +109,8 @@ int main(int argc, char **argv)
 
 		if (wanted(made, argc, argv))
 			srunner_add_suite(runner, made);
+		else
+			srunner_free(srunner_create(made)); /* libcheck's way to free a suite */
 	}
 	srunner_run_all(runner, CK_ENV);
 	run = srunner_ntests_run(runner);

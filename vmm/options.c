@@ -144,7 +144,7 @@ static const struct option_row rows[] = {
 	{"cmdline", "TEXT", "the kernel's command line", take_cmdline},
 	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module},
 	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat},
-	{"serial", "BACKEND", "COM1: stdio, null, file=PATH, pty (stdio)", take_serial},
+	{"serial", "BACKEND", "COM1: null, file=PATH, pty (stdio, if no device has it)", take_serial},
 	{"print-map", NULL, "print the memory map first", take_print_map},
 	{"stats", NULL, "print counters at the end", take_stats},
 	{"help", NULL, "this text", take_help},
@@ -301,6 +301,13 @@ static int finish(struct parse *parse)
 		return report_fail(parse->report, REPORT_USER,
 				   "--flat %s: a flat binary takes no --module and no --cmdline",
 				   options->flat);
+	/* There is one standard input and output; who asks for it by name has it. */
+	for (size_t i = 0; i < options->device_count && !parse->serial; i++) {
+		const char *args = options->devices[i].args;
+
+		if (args && strcmp(args, "stdio") == 0)
+			options->serial = "null";
+	}
 	if (!parse->regions &&
 	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M", parse->report))
 		return -1;

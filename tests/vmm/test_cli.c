@@ -152,6 +152,29 @@ START_TEST(a_mistake_found_later_is_one_line_too)
 }
 END_TEST
 
+/* COM1 leaves standard input and output to a device that is told to use them. */
+START_TEST(stdio_goes_to_who_asks)
+{
+	struct result result;
+	char line[256];
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	snprintf(line, sizeof(line), "%s/guest/tiny/bench-ok.bin --flat 0x1000%s",
+		 test_env("VMM_BUILD", "build"), _i ? " --console stdio" : "");
+	run(&result, line);
+	ck_assert_str_eq(result.err, "");
+	ck_assert_str_eq(result.out, _i ? "" : "OK\n");
+	ck_assert_int_eq(result.status, 0);
+	snprintf(line, sizeof(line),
+		 "%s/guest/tiny/bench-ok.bin --flat 0x1000 --serial stdio --console stdio",
+		 test_env("VMM_BUILD", "build"));
+	run(&result, line);
+	ck_assert_ptr_nonnull(strstr(result.err, "stdio"));
+	ck_assert_int_eq(result.status, 2);
+}
+END_TEST
+
 Suite *suite_cli(void)
 {
 	Suite *suite = suite_create("cli");
@@ -162,6 +185,7 @@ Suite *suite_cli(void)
 			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
 	tcase_add_test(tcase, help_fits_a_screen);
 	tcase_add_test(tcase, version);
+	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
 	tcase_add_loop_test(tcase, a_mistake_found_later_is_one_line_too, 0,
 			    (int)(sizeof(later) / sizeof(later[0])));
 	suite_add_tcase(suite, tcase);
