@@ -13,6 +13,9 @@
 
 #define PAGE 4096ULL
 
+/* Far more than KVM has slots for: what is beyond is a slip of the keyboard, not a layout. */
+#define REGIONS_MAX 1000000
+
 /* One number with its unit; *end is behind it. */
 static bool parse_term(const char *text, const char **end, uint64_t *value)
 {
@@ -60,6 +63,9 @@ static int append(struct layout *layout, const struct layout_region *region, str
 {
 	struct layout_region *new;
 
+	if (layout->count == REGIONS_MAX)
+		return report_fail(report, REPORT_USER, "%s: makes more than %d regions",
+				   region->where, REGIONS_MAX);
 	if (layout->count == layout->capacity) {
 		size_t capacity = layout->capacity ? 2 * layout->capacity : 16;
 
@@ -189,10 +195,10 @@ static int parse_extent(struct layout_region *region, char *text, uint64_t *coun
 	*count = 1;
 	if (star) {
 		*star++ = '\0';
-		if (!parse_size(star, count) || *count == 0 || *count > 1000000)
+		if (!parse_size(star, count) || *count == 0 || *count > REGIONS_MAX)
 			return report_fail(report, REPORT_USER,
-					   "%s: '%s' is not a count from 1 to 1000000",
-					   region->where, star);
+					   "%s: '%s' is not a count from 1 to %d", region->where,
+					   star, REGIONS_MAX);
 	}
 	if (!parse_size(text, &region->config.size))
 		return report_fail(report, REPORT_USER,

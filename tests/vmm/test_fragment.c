@@ -149,6 +149,20 @@ START_TEST(bad_fragment_says_what_is_right)
 }
 END_TEST
 
+/* Found by fuzzing: terabytes in pages must not take gigabytes to refuse. */
+START_TEST(too_many_pieces)
+{
+	struct layout layout = {0};
+	struct report report;
+
+	ck_assert_int_eq(layout_add_region(&layout, "0:6T", "here", &report), 0);
+	ck_assert_int_eq(layout_fragment(&layout, "4K", &report), -1);
+	ck_assert_str_eq(report.text, "here: makes more than 1000000 regions");
+	ck_assert_uint_eq(layout.count, 1);
+	layout_clear(&layout);
+}
+END_TEST
+
 Suite *suite_fragment(void)
 {
 	Suite *suite = suite_create("fragment");
@@ -158,6 +172,7 @@ Suite *suite_fragment(void)
 	tcase_add_test(tcase, a_seed_means_the_same_cuts_for_ever);
 	tcase_add_test(tcase, file_pieces_keep_their_place_in_the_file);
 	tcase_add_test(tcase, scattered_on_the_host);
+	tcase_add_test(tcase, too_many_pieces);
 	tcase_add_loop_test(tcase, bad_fragment_says_what_is_right, 0,
 			    (int)(sizeof(bad) / sizeof(bad[0])));
 	suite_add_tcase(suite, tcase);
