@@ -17,8 +17,9 @@
 #define BIT(n) (UINT64_C(1) << (n))
 
 /* What the queue code and the transport can do, whatever the device is. */
-#define COMMON_FEATURES \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
+#define COMMON_FEATURES                                                                           \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
+	 BIT(VIRTIO_RING_F_EVENT_IDX))
 
 int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
 		       const void *config, size_t config_len, struct report *report)

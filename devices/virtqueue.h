@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * A virtqueue, device side (virtio 1.2, section 2.6 and 2.7): descriptor chains come out as two
+ * A virtqueue, device side (virtio 1.2, sections 2.6 to 2.8): descriptor chains come out as two
  * lists of guest ranges, used buffers go back in. What the ring looks like in memory stays in
- * virtqueue.c, so that devices need not know which ring format they are served from.
+ * virtqueue-split.c and virtqueue-packed.c: devices do not know which they are served from.
  *
  * Everything in the ring belongs to a driver that may be broken or hostile while it is read. Each
  * word is read once; each index is bounded by a host-side copy; a chain that is handed out lies in
@@ -27,22 +27,29 @@ struct virtq {
 	/* What the driver set, through the transport; constant while ready. */
 	uint16_t max_size; /* what the device offers; constant */
 	uint32_t size;     /* number of entries; checked by virtq_enable() */
-	gm_addr desc;      /* descriptor table, 16 bytes an entry */
-	gm_addr avail;     /* driver area: available ring, then used_event */
-	gm_addr used;      /* device area: used ring, then avail_event */
+	gm_addr desc;      /* descriptor table or packed ring, 16 bytes an entry */
+	gm_addr avail;     /* driver area: available ring or event suppression */
+	gm_addr used;      /* device area: used ring or event suppression */
 	bool ready;        /* enabled, and not broken since */
 
 	/* Negotiated; constant while ready. */
+	bool packed;
 	bool event_idx;
 	bool indirect;
 
-	/* Where we are. None of these is ever read back from the guest. */
-	uint16_t next_avail;     /* next entry of the available ring to take */
-	uint16_t seen_avail;     /* avail.idx when it was last looked at */
-	uint16_t next_used;      /* next entry of the used ring to fill, not yet published */
-	uint16_t published_used; /* used.idx as the driver sees it */
-	uint16_t signalled_used; /* used.idx when the driver was last asked about */
-	uint64_t *in_flight;     /* one bit per head that is out and not back */
+	/*
+	 * Where we are: ring indexes of 16 bits, in a packed ring positions (virtqueue-packed.c).
+	 * None of these is ever read back from the guest.
+	 */
+	uint16_t next_avail;     /* next to take */
+	uint16_t seen_avail;     /* split: avail.idx when it was last looked at */
+	uint16_t next_used;      /* next to fill, not yet published */
+	uint16_t published_used; /* the same as the driver sees it */
+	uint16_t signalled_used; /* the same when the driver was last asked about */
+	uint16_t *in_flight;     /* by head or id: ring entries of the chain that is out, 0: none */
+	uint32_t slots_out;      /* packed: their sum */
+	uint32_t unsignalled;    /* packed: entries published since the driver was asked */
+	uint16_t held_flags;     /* packed: flags that will publish what was put */
 	struct gm_range *ranges; /* max_size: the chain that was popped last */
 	const char *broken;      /* why, or NULL */
 
@@ -57,7 +64,7 @@ struct virtq {
  * the next pop: who keeps a chain longer copies them.
  */
 struct virtq_chain {
-	uint16_t head;
+	uint16_t head; /* what to give it back by; in a packed ring the buffer id */
 	uint16_t readable_count;
 	uint16_t writable_count;
 	uint64_t readable_len; /* sums; together at most 2^32 */
@@ -66,7 +73,7 @@ struct virtq_chain {
 	const struct gm_range *writable;
 };
 
-/* Allocate for up to @max_size entries (a power of two). 0, or -1 without memory. */
+/* Allocate for up to @max_size entries (a power of two up to VIRTQ_SIZE_LIMIT). 0, or -1 without memory. */
 int virtq_init(struct virtq *vq, uint16_t max_size);
 void virtq_destroy(struct virtq *vq);
 

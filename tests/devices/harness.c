@@ -287,6 +287,9 @@ bool driver_negotiate(struct harness *h, uint64_t features)
 
 void driver_clear_rings(struct harness *h, struct driver_queue *q)
 {
+	q->packed = h->features & FEATURE(VIRTIO_F_RING_PACKED);
+	q->avail_wrap = true;
+	q->used_wrap = true;
 	q->next_desc = 0;
 	q->avail_idx = 0;
 	q->used_idx = 0;
@@ -310,7 +313,7 @@ void driver_set_queue(struct harness *h, struct driver_queue *q)
 
 void driver_start(struct harness *h, uint64_t features)
 {
-	ck_assert(driver_negotiate(h, features | VERSION_1));
+	ck_assert(driver_negotiate(h, features | driver_ring_features() | VERSION_1));
 	for (unsigned int i = 0; i < h->dev->queue_count; i++) {
 		driver_clear_rings(h, &h->queues[i]);
 		driver_set_queue(h, &h->queues[i]);
@@ -360,8 +363,12 @@ static uint16_t take_desc(struct driver_queue *q)
 uint16_t driver_add(struct harness *h, struct driver_queue *q, const struct buffer *buffers,
 		    unsigned int count, gm_addr table)
 {
-	uint16_t head = take_desc(q), index = head;
+	uint16_t head, index;
 
+	if (q->packed)
+		return packed_add(h, q, buffers, count, table);
+	head = take_desc(q);
+	index = head;
 	for (unsigned int i = 0; i < count; i++) {
 		bool more = i + 1 < count;
 		uint16_t flags = (buffers[i].write ? VRING_DESC_F_WRITE : 0) |
@@ -392,6 +399,8 @@ bool driver_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint
 	uint16_t idx;
 	uint32_t elem[2];
 
+	if (q->packed)
+		return packed_used(h, q, head, len);
 	ck_assert_int_eq(gm_load_u16(h->memory, q->used + 2, &idx, __ATOMIC_ACQUIRE), 0);
 	if (le16toh(idx) == q->used_idx)
 		return false;

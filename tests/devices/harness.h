@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * A virtio driver for tests: guest memory cut as the test likes, one device behind its register
- * page, and the driver side of split queues, polite or not.
+ * page, and the driver side of split and packed queues, polite or not.
  *
  * The driver places rings and buffers by guest address and never sees where the memory is cut, so
  * that one test runs on any cutting. Notifications are plain register writes and are served before
@@ -51,6 +51,8 @@ void cutting_free(struct cutting *cutting);
 
 #define HARNESS_QUEUES 4
 
+#define HARNESS_QUEUE_SIZE 256 /* the largest packed queue */
+
 /* The driver's view of one queue. */
 struct driver_queue {
 	unsigned int index;
@@ -59,6 +61,9 @@ struct driver_queue {
 	uint16_t next_desc; /* descriptors are taken in a ring */
 	uint16_t avail_idx;
 	uint16_t used_idx; /* next used entry to take */
+	/* Packed rings, where next_desc and used_idx are indexes of the ring. */
+	bool packed, avail_wrap, used_wrap;
+	uint16_t spans[HARNESS_QUEUE_SIZE]; /* by buffer id: entries of its chain */
 };
 
 struct test_irq {
@@ -111,6 +116,14 @@ void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t si
 /* The part of the ring area that is queue @index's: RING_AREA / 4 bytes from here on. */
 gm_addr driver_ring_area(unsigned int index);
 
+/*
+ * What ring driver_start() asks for if its caller does not: fixtures, so that tests that know only
+ * driver_add(), driver_kick() and driver_used() run on both.
+ */
+void driver_use_packed(void);
+void driver_use_split(void);
+uint64_t driver_ring_features(void);
+
 /* Raw words of the ring. */
 void put_desc(struct harness *h, gm_addr table, unsigned int index, gm_addr addr, uint32_t len,
 	      uint16_t flags, uint16_t next);
@@ -123,6 +136,15 @@ uint16_t driver_add(struct harness *h, struct driver_queue *q, const struct buff
 void driver_kick(struct harness *h, struct driver_queue *q);
 /* Take a used entry; false if there is none. */
 bool driver_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len);
+
+/* The parts of these for packed queues, and one descriptor with its flags written last. */
+uint16_t packed_add(struct harness *h, struct driver_queue *q, const struct buffer *buffers,
+		    unsigned int count, gm_addr table);
+bool packed_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len);
+void packed_put_desc(struct harness *h, gm_addr table, unsigned int index, gm_addr addr,
+		     uint32_t len, uint16_t id, uint16_t flags);
+/* The flags that make the entry at next_desc the device's. */
+uint16_t packed_owned_by_device(const struct driver_queue *q);
 
 /* Guest memory, and no way to fail. */
 void mem_write(struct harness *h, gm_addr addr, const void *data, size_t len);

@@ -10,6 +10,7 @@ suite_fn *const test_suites[] = {
 	serial_suite,
 	platform_suite,
 	virtqueue_suite,
+	packed_suite,
 	mmio_suite,
 	config_suite,
 	blk_suite,

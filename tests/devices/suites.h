@@ -11,6 +11,7 @@ Suite *chardev_suite(void);
 Suite *serial_suite(void);
 Suite *platform_suite(void);
 Suite *virtqueue_suite(void);
+Suite *packed_suite(void);
 Suite *mmio_suite(void);
 Suite *config_suite(void);
 Suite *blk_suite(void);

@@ -322,11 +322,9 @@ START_TEST(configuration)
 }
 END_TEST
 
-Suite *blk_suite(void)
+/* What knows nothing of rings, for both of them. */
+static void add_tests(TCase *tc)
 {
-	Suite *suite = suite_create("blk");
-	TCase *tc = tcase_create("blk");
-
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, read_sectors);
 	tcase_add_test(tc, read_the_whole_disk_and_no_more);
@@ -342,6 +340,18 @@ Suite *blk_suite(void)
 	tcase_add_test(tc, write_error);
 	tcase_add_test(tc, statistics);
 	tcase_add_test(tc, configuration);
+}
+
+Suite *blk_suite(void)
+{
+	Suite *suite = suite_create("blk");
+	TCase *tc = tcase_create("blk");
+
+	add_tests(tc);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("blk on packed rings");
+	tcase_add_checked_fixture(tc, driver_use_packed, driver_use_split);
+	add_tests(tc);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -383,11 +383,9 @@ START_TEST(endless_output_takes_turns)
 }
 END_TEST
 
-Suite *console_suite(void)
+/* What knows nothing of rings, for both of them. */
+static void add_tests(TCase *tc)
 {
-	Suite *suite = suite_create("console");
-	TCase *tc = tcase_create("console");
-
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, output);
@@ -399,7 +397,19 @@ Suite *console_suite(void)
 	tcase_add_test(tc, slow_other_end_keeps_the_chain_in_flight);
 	tcase_add_test(tc, reset_forgets_chains_in_flight);
 	tcase_add_test(tc, counts_both_directions);
+}
+
+Suite *console_suite(void)
+{
+	Suite *suite = suite_create("console");
+	TCase *tc = tcase_create("console");
+
+	add_tests(tc);
 	tcase_add_test(tc, broken_queue_and_recovery);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("console on packed rings");
+	tcase_add_checked_fixture(tc, driver_use_packed, driver_use_split);
+	add_tests(tc);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("console sinks");
 	tcase_set_timeout(tc, 60);

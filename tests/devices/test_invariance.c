@@ -13,7 +13,7 @@
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
 
-#define WORKLOADS   6
+#define WORKLOADS   6  /* for each ring format */
 #define CUTTINGS    36 /* of each workload */
 #define BATCHES     12
 #define SECTORS     128
@@ -286,10 +286,13 @@ static void compare(unsigned int workload, unsigned int round)
 
 static void invariant(run_fn *run)
 {
-	for (unsigned int workload = 0; workload < WORKLOADS; workload++) {
+	/* One half of the workloads on split rings, the other on packed ones. */
+	for (unsigned int workload = 0; workload < 2 * WORKLOADS; workload++) {
 		struct cutting cutting = cutting_whole();
 		struct placer placer = {test_random_new(workload), BUFFERS};
 
+		if (workload >= WORKLOADS)
+			driver_use_packed();
 		run(&cutting, &placer, &reference);
 		cutting_free(&cutting);
 		for (unsigned int round = 0; round < CUTTINGS; round++) {
@@ -301,6 +304,7 @@ static void invariant(run_fn *run)
 			cutting_free(&cutting);
 			compare(workload, round);
 		}
+		driver_use_split();
 	}
 }
 

@@ -146,11 +146,9 @@ START_TEST(counts_what_it_gave)
 }
 END_TEST
 
-Suite *rng_suite(void)
+/* What knows nothing of rings, for both of them. */
+static void add_tests(TCase *tc)
 {
-	Suite *suite = suite_create("rng");
-	TCase *tc = tcase_create("rng");
-
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, fills_exactly_the_buffer);
 	tcase_add_test(tc, fills_several_buffers);
@@ -160,6 +158,18 @@ Suite *rng_suite(void)
 	tcase_add_test(tc, no_configuration);
 	tcase_add_test(tc, filled_pages_are_dirty);
 	tcase_add_test(tc, counts_what_it_gave);
+}
+
+Suite *rng_suite(void)
+{
+	Suite *suite = suite_create("rng");
+	TCase *tc = tcase_create("rng");
+
+	add_tests(tc);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("rng on packed rings");
+	tcase_add_checked_fixture(tc, driver_use_packed, driver_use_split);
+	add_tests(tc);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The packed virtqueue, device side (virtio 1.2, section 2.8).
+ *
+ *	descriptor ring		le64 addr, le32 len, le16 id, le16 flags; one per entry
+ *	event suppression	le16 off_wrap, le16 flags; one of the driver, one of the device
+ *
+ * One ring goes round for both directions: the driver makes the next entries available, the device
+ * overwrites the first entry of each chain with its used descriptor and skips the rest. Who owns an
+ * entry is told by two flags of it, compared with a wrap counter that inverts each time round.
+ *
+ * A place in the ring together with its wrap counter is kept as one number, the *position*: below
+ * the queue size it is the entry's index in a round whose counter is 1, from there on the index
+ * plus the size in a round whose counter is 0. Positions go round at twice the size.
+ */
+#include "devices/virtqueue-ring.h"
+
+#define DESC_SIZE  16
+#define DESC_LEN   8
+#define DESC_FLAGS 14
+
+#define EVENT_OFF_WRAP 0
+#define EVENT_FLAGS    2
+#define EVENT_SIZE     4
+
+#define F_AVAIL (1U << VRING_PACKED_DESC_F_AVAIL)
+#define F_USED  (1U << VRING_PACKED_DESC_F_USED)
+
+static inline bool wrap_of(const struct virtq *vq, uint32_t position)
+{
+	return position < vq->size;
+}
+
+static inline uint32_t index_of(const struct virtq *vq, uint32_t position)
+{
+	return position < vq->size ? position : position - vq->size;
+}
+
+static inline gm_addr entry_of(const struct virtq *vq, uint32_t position)
+{
+	return vq->desc + DESC_SIZE * (uint64_t)index_of(vq, position);
+}
+
+static inline uint16_t advance(const struct virtq *vq, uint32_t position, uint32_t entries)
+{
+	position += entries;
+	return (uint16_t)(position < 2 * vq->size ? position : position - 2 * vq->size);
+}
+
+/* How many entries @to is ahead of @from. */
+static inline uint32_t distance(const struct virtq *vq, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + 2 * vq->size - from;
+}
+
+/* The flags of every entry are what both sides synchronise on. */
+static bool words_whole(const struct virtq *vq, const struct gm_memory *memory)
+{
+	uint16_t probe;
+
+	for (uint32_t i = 0; i < vq->size; i++) {
+		if (gm_load_u16(memory, vq->desc + DESC_SIZE * (uint64_t)i + DESC_FLAGS, &probe,
+				__ATOMIC_RELAXED))
+			return false;
+	}
+	for (unsigned int at = 0; at < EVENT_SIZE; at += 2) {
+		if (gm_load_u16(memory, vq->avail + at, &probe, __ATOMIC_RELAXED) ||
+		    gm_load_u16(memory, vq->used + at, &probe, __ATOMIC_RELAXED))
+			return false;
+	}
+	return true;
+}
+
+const char *virtq_packed_enable(const struct virtq *vq, const struct gm_memory *memory)
+{
+	/* A packed ring may have any number of entries (2.8.10.1). */
+	if (vq->size == 0 || vq->size > vq->max_size)
+		return "queue size is not between 1 and the maximum";
+	if (vq->avail % EVENT_SIZE)
+		return "driver event suppression is not aligned to 4 bytes";
+	if (vq->used % EVENT_SIZE)
+		return "device event suppression is not aligned to 4 bytes";
+	if (!virtq_area_backed(memory, vq->desc, DESC_SIZE * (uint64_t)vq->size, GM_ACCESS_RW))
+		return "descriptor ring is not in writable memory as a whole";
+	if (!virtq_area_backed(memory, vq->avail, EVENT_SIZE, GM_ACCESS_READ))
+		return "driver event suppression is not in memory";
+	if (!virtq_area_backed(memory, vq->used, EVENT_SIZE, GM_ACCESS_WRITE))
+		return "device event suppression is not in writable memory";
+	if (!words_whole(vq, memory))
+		return "flags of a descriptor cannot be accessed in one piece";
+	return NULL;
+}
+
+/* --- chains out ------------------------------------------------------------------------------ */
+
+static inline bool available(const struct virtq *vq, uint32_t position, uint16_t flags)
+{
+	bool wrap = wrap_of(vq, position);
+
+	return !!(flags & F_AVAIL) == wrap && !!(flags & F_USED) != wrap;
+}
+
+/*
+ * The flags of the next entry to take: 1 if it is available. The acquire pairs with the driver's
+ * barrier before it sets the flags of a chain's first descriptor, the last thing it writes.
+ */
+static int peek(struct virtq *vq, const struct gm_memory *memory, uint16_t *flags)
+{
+	if (gm_load_u16(memory, entry_of(vq, vq->next_avail) + DESC_FLAGS, flags, __ATOMIC_ACQUIRE))
+		return virtq_broken(vq, "descriptor ring is no longer in memory");
+	*flags = le16toh(*flags);
+	return available(vq, vq->next_avail, *flags);
+}
+
+/* All entries of an indirect table, in order: there is no next in it (2.8.7). */
+static const char *walk_table(const struct virtq *vq, const struct gm_memory *memory,
+			      struct virtq_walk *walk)
+{
+	for (; walk->index < walk->entries; walk->index++) {
+		struct virtq_desc desc;
+		const char *error;
+		uint16_t flags;
+
+		if (gm_read_obj(memory, walk->table + DESC_SIZE * (uint64_t)walk->index, &desc))
+			return "descriptor is not in memory";
+		flags = gm_le16_get(desc.packed.flags);
+		if (flags & VRING_DESC_F_INDIRECT)
+			return "indirect descriptor in an indirect table";
+		if (walk->descriptors++ == walk->limit)
+			return "descriptor chain is longer than the queue";
+		error = virtq_add_buffer(vq->ranges, memory, walk, gm_le64_get(desc.addr),
+					 gm_le32_get(desc.len), flags & VRING_DESC_F_WRITE);
+		if (error)
+			return error;
+	}
+	return NULL;
+}
+
+/* The chain at next_avail, whose first flags were read already; in *@slots its entries. */
+static const char *walk_ring(const struct virtq *vq, const struct gm_memory *memory,
+			     struct virtq_walk *walk, uint16_t flags, uint16_t *id, uint32_t *slots)
+{
+	for (*slots = 0;;) {
+		uint32_t position = advance(vq, vq->next_avail, *slots);
+		struct virtq_desc desc;
+		const char *error;
+
+		if (gm_read_obj(memory, entry_of(vq, position), &desc))
+			return "descriptor is not in memory";
+		/* The first flags are those that said the chain is there. */
+		if (*slots)
+			flags = gm_le16_get(desc.packed.flags);
+		if (!available(vq, position, flags))
+			return "descriptor of a chain is not available";
+		/* What ends a chain that goes round, and keeps the entries of others theirs. */
+		if (++*slots > vq->size - vq->slots_out)
+			return "descriptor chain runs into those in flight";
+		*id = gm_le16_get(desc.packed.id);
+		if (flags & VRING_DESC_F_INDIRECT) {
+			error = virtq_enter_indirect(vq, walk, gm_le64_get(desc.addr),
+						     gm_le32_get(desc.len), flags);
+			return error ? error : walk_table(vq, memory, walk);
+		}
+		walk->descriptors++;
+		error = virtq_add_buffer(vq->ranges, memory, walk, gm_le64_get(desc.addr),
+					 gm_le32_get(desc.len), flags & VRING_DESC_F_WRITE);
+		if (error)
+			return error;
+		if (!(flags & VRING_DESC_F_NEXT))
+			return NULL;
+	}
+}
+
+int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
+{
+	struct virtq_walk walk = {0};
+	const char *error;
+	uint16_t flags, id = 0;
+	uint32_t slots;
+	int ret = peek(vq, memory, &flags);
+
+	if (ret <= 0)
+		return ret;
+	error = walk_ring(vq, memory, &walk, flags, &id, &slots);
+	virtq_fill_chain(vq, &walk, chain);
+	if (error)
+		return virtq_broken(vq, error);
+	/* No more than size are in flight, so that no driver needs larger ones. */
+	if (id >= vq->size)
+		return virtq_broken(vq, "buffer id is out of range");
+	if (vq->in_flight[id])
+		return virtq_broken(vq, "buffer id is in flight already");
+	chain->head = id;
+	vq->in_flight[id] = (uint16_t)slots;
+	vq->slots_out += slots;
+	vq->next_avail = advance(vq, vq->next_avail, slots);
+	return 1;
+}
+
+/* --- used buffers back ----------------------------------------------------------------------- */
+
+static int put_flags(struct virtq *vq, const struct gm_memory *memory, uint32_t position,
+		     uint16_t flags)
+{
+	/* Pairs with the driver's barrier between reading flags and reading id, len and buffers. */
+	if (gm_store_u16(memory, entry_of(vq, position) + DESC_FLAGS, htole16(flags),
+			 __ATOMIC_RELEASE))
+		return virtq_broken(vq, "descriptor ring is no longer in writable memory");
+	return 0;
+}
+
+/*
+ * A driver takes used descriptors in ring order, so that the flags of the first that was not
+ * published hold back all behind it: they are written last.
+ */
+int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t id, uint32_t len)
+{
+	const gm_le64_t body = gm_le64(len | (uint64_t)id << 32);
+	uint32_t position = vq->next_used;
+	uint16_t flags = wrap_of(vq, position) ? F_AVAIL | F_USED : 0;
+
+	flags |= len ? VRING_DESC_F_WRITE : 0;
+	/* Up to the flags. */
+	if (gm_write_exact(memory, entry_of(vq, position) + DESC_LEN, &body, DESC_FLAGS - DESC_LEN,
+			   NULL))
+		return virtq_broken(vq, "descriptor ring is no longer in writable memory");
+	if (position == vq->published_used)
+		vq->held_flags = flags;
+	else if (put_flags(vq, memory, position, flags))
+		return -1;
+	vq->next_used = advance(vq, position, vq->in_flight[id]);
+	vq->slots_out -= vq->in_flight[id];
+	vq->in_flight[id] = 0;
+	return 0;
+}
+
+int virtq_packed_publish(struct virtq *vq, const struct gm_memory *memory)
+{
+	if (vq->next_used == vq->published_used)
+		return 0;
+	if (put_flags(vq, memory, vq->published_used, vq->held_flags))
+		return -1;
+	vq->unsignalled += distance(vq, vq->published_used, vq->next_used);
+	vq->published_used = vq->next_used;
+	return 0;
+}
+
+/* --- event suppression ----------------------------------------------------------------------- */
+
+bool virtq_packed_should_interrupt(struct virtq *vq, const struct gm_memory *memory)
+{
+	uint32_t old = vq->signalled_used, passed = vq->unsignalled, event;
+	uint16_t flags, off_wrap;
+
+	if (!passed)
+		return false;
+	vq->signalled_used = vq->published_used;
+	vq->unsignalled = 0;
+	/*
+	 * The used descriptors must be visible before we look whether the driver sleeps. The
+	 * partner is the driver's full barrier between asking for an interrupt and looking again.
+	 */
+	full_barrier();
+	/* An interrupt too many is harmless where the words cannot be read. */
+	if (gm_load_u16(memory, vq->avail + EVENT_FLAGS, &flags, __ATOMIC_ACQUIRE) ||
+	    gm_load_u16(memory, vq->avail + EVENT_OFF_WRAP, &off_wrap, __ATOMIC_RELAXED))
+		return true;
+	flags = le16toh(flags) & 3;
+	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return false;
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !vq->event_idx)
+		return true;
+	event = le16toh(off_wrap) & ~(1U << VRING_PACKED_EVENT_F_WRAP_CTR);
+	if (event >= vq->size)
+		return true;
+	if (!(le16toh(off_wrap) >> VRING_PACKED_EVENT_F_WRAP_CTR))
+		event += vq->size;
+	return distance(vq, old, event) < passed;
+}
+
+bool virtq_packed_enable_notify(struct virtq *vq, const struct gm_memory *memory)
+{
+	uint16_t flags = VRING_PACKED_EVENT_FLAG_ENABLE, off_wrap;
+	int ret = 0;
+
+	if (vq->event_idx) {
+		flags = VRING_PACKED_EVENT_FLAG_DESC;
+		off_wrap = (uint16_t)(index_of(vq, vq->next_avail) |
+				      wrap_of(vq, vq->next_avail) << VRING_PACKED_EVENT_F_WRAP_CTR);
+		ret = gm_store_u16(memory, vq->used + EVENT_OFF_WRAP, htole16(off_wrap),
+				   __ATOMIC_RELAXED);
+	}
+	if (ret || gm_store_u16(memory, vq->used + EVENT_FLAGS, htole16(flags), __ATOMIC_RELEASE)) {
+		virtq_broken(vq, "device event suppression is no longer in writable memory");
+		return false;
+	}
+	/*
+	 * The request must be visible before we look for chains. The partner is the driver's full
+	 * barrier between making one available and looking whether to notify.
+	 */
+	full_barrier();
+	return peek(vq, memory, &flags) > 0;
+}
+
+void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memory)
+{
+	/* With event indexes the old one says it already. */
+	if (vq->event_idx)
+		return;
+	if (gm_store_u16(memory, vq->used + EVENT_FLAGS, htole16(VRING_PACKED_EVENT_FLAG_DISABLE),
+			 __ATOMIC_RELAXED))
+		virtq_broken(vq, "device event suppression is no longer in writable memory");
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * What the two ring formats share, and what each provides for virtqueue.c, which chooses between
+ * them. Private to virtqueue*.c.
+ *
+ * A format walks the descriptors of a chain its own way and hands each to virtq_add_buffer(), so
+ * that both find the same things wrong with a chain and name them alike.
+ */
+#ifndef DEVICES_VIRTQUEUE_RING_H
+#define DEVICES_VIRTQUEUE_RING_H
+
+#include <endian.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "devices/barrier.h"
+#include "devices/virtqueue.h"
+
+/* The most bytes a chain may describe (2.7.4, 2.8.5). */
+#define CHAIN_BYTES_MAX (UINT64_C(1) << 32)
+
+/* A descriptor of either format: 16 bytes that begin alike. */
+struct virtq_desc {
+	gm_le64_t addr;
+	gm_le32_t len;
+	union {
+		struct {
+			gm_le16_t flags;
+			gm_le16_t next;
+		} split;
+		struct {
+			gm_le16_t id;
+			gm_le16_t flags;
+		} packed;
+	};
+};
+
+_Static_assert(sizeof(struct virtq_desc) == 16, "the layout of the specification");
+
+/*
+ * A ring format. The functions of virtqueue.h without their common parts: the queue is ready, the
+ * features are in it, a chain that is put is in flight.
+ */
+const char *virtq_split_enable(const struct virtq *vq, const struct gm_memory *memory);
+int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
+			 uint32_t len);
+int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory);
+bool virtq_split_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
+bool virtq_split_enable_notify(struct virtq *vq, const struct gm_memory *memory);
+void virtq_split_disable_notify(struct virtq *vq, const struct gm_memory *memory);
+
+const char *virtq_packed_enable(const struct virtq *vq, const struct gm_memory *memory);
+int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t id,
+			  uint32_t len);
+int virtq_packed_publish(struct virtq *vq, const struct gm_memory *memory);
+bool virtq_packed_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
+bool virtq_packed_enable_notify(struct virtq *vq, const struct gm_memory *memory);
+void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memory);
+
+/* Stop, and say why. Returns -1. */
+int virtq_broken(struct virtq *vq, const char *why);
+
+/* Whether a whole area is there: its first byte, its last, and all between. */
+bool virtq_area_backed(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+		       enum gm_access access);
+
+/* Where the walk of one chain is, and what it has found. */
+struct virtq_walk {
+	gm_addr table;         /* the queue's descriptors or an indirect table */
+	uint32_t entries;      /* its size */
+	uint32_t index;        /* next descriptor in it */
+	uint32_t limit;        /* descriptors a chain in it may have */
+	uint32_t descriptors;  /* so far, with bytes or without, the indirect one not counted */
+	uint32_t ranges;       /* filled in */
+	uint32_t readable;     /* of these, once a writable one was seen */
+	uint32_t crossing;     /* of these, cut by a region boundary */
+	uint64_t len;          /* bytes of all */
+	uint64_t readable_len; /* of these, once a writable one was seen */
+	bool writing;          /* a writable one was seen */
+	bool indirect;
+};
+
+/*
+ * Whether [addr, addr + len) is backed for @access, and whether a region boundary cuts it. The
+ * first slice of the iterator answers both for a buffer in one region.
+ */
+static inline bool virtq_check_buffer(struct virtq_walk *walk, const struct gm_memory *memory,
+				      gm_addr addr, uint32_t len, enum gm_access access)
+{
+	struct gm_slice slice;
+	struct gm_iter it;
+
+	gm_iter_init(&it, memory, addr, len, access);
+	if (gm_likely(gm_iter_next(&it, &slice) && slice.len == len))
+		return true;
+	walk->crossing++;
+	while (gm_iter_next(&it, &slice))
+		;
+	return it.error == 0;
+}
+
+/* Go on in an indirect table. NULL or what is wrong with it. */
+const char *virtq_enter_indirect(const struct virtq *vq, struct virtq_walk *walk, gm_addr addr,
+				 uint32_t len, uint16_t flags);
+
+/* Add one buffer to the chain. */
+static inline const char *virtq_add_buffer(struct gm_range *ranges, const struct gm_memory *memory,
+					   struct virtq_walk *walk, gm_addr addr, uint32_t len,
+					   bool write)
+{
+	if (!write && walk->writing)
+		return "readable descriptor behind a writable one";
+	if (write && !walk->writing) {
+		walk->writing = true;
+		walk->readable = walk->ranges;
+		walk->readable_len = walk->len;
+	}
+	if (len == 0)
+		return NULL;
+	walk->len += len;
+	if (walk->len > CHAIN_BYTES_MAX)
+		return "descriptor chain of more than 2^32 bytes";
+	if (!virtq_check_buffer(walk, memory, addr, len, write ? GM_ACCESS_WRITE : GM_ACCESS_READ))
+		return write ? "buffer is not in writable memory" : "buffer is not in memory";
+	ranges[walk->ranges++] = (struct gm_range){addr, len};
+	return NULL;
+}
+
+/* The walk is over: count, and say what the chain is. */
+static inline void virtq_fill_chain(struct virtq *vq, struct virtq_walk *walk,
+				    struct virtq_chain *chain)
+{
+	vq->buffers += walk->ranges;
+	vq->buffers_crossing += walk->crossing;
+	if (!walk->writing) {
+		walk->readable = walk->ranges;
+		walk->readable_len = walk->len;
+	}
+	chain->readable_count = (uint16_t)walk->readable;
+	chain->writable_count = (uint16_t)(walk->ranges - walk->readable);
+	chain->readable_len = walk->readable_len;
+	chain->writable_len = walk->len - walk->readable_len;
+	chain->readable = vq->ranges;
+	chain->writable = vq->ranges + walk->readable;
+}
+
+#endif
