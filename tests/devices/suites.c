@@ -16,6 +16,7 @@ suite_fn *const test_suites[] = {
 	blk_suite,
 	rng_suite,
 	console_suite,
+	vsock_suite,
 	hostile_suite,
 	hostile_rings_suite,
 	bugs_suite,

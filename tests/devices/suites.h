@@ -17,6 +17,7 @@ Suite *config_suite(void);
 Suite *blk_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
+Suite *vsock_suite(void);
 Suite *hostile_suite(void);
 Suite *hostile_rings_suite(void);
 Suite *bugs_suite(void);
