@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench lint docs lab-test,$(goals))
+setup_goals := $(filter demo test bench lint docs lab-test fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -74,7 +74,7 @@ TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench lint lab-test clean help
+.PHONY: all static guest tests test demo bench lint lab-test fuzz fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -155,6 +155,12 @@ demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a di
 
 lab-test: tests ## the KVM tests on hardware-style KVM, inside an emulator
 	$(Q)VMM_BUILD=$(B) scripts/lab-test
+
+fuzz: ## libFuzzer: TARGET=layout|boot|virtio (all), TIME=seconds (60)
+	$(Q)VMM_BUILD=$(B) scripts/fuzz $(or $(TIME),60) $(TARGET)
+
+fuzz-smoke: ## each fuzz target for 20 seconds
+	$(Q)VMM_BUILD=$(B) scripts/fuzz 20
 
 bench: all static $(BENCHES) ## speed and size, as ratios
 	$(Q)VMM_BUILD=$(B) scripts/bench
