@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * What an access through libguestmem costs. Prints "name<TAB>ns_per_op", the minimum over
- * repetitions, beside a memcpy floor measured in the same run: compare ratios to memcpy_512, not
- * nanoseconds of different machines.
+ * What an access through libguestmem costs, and a chain of a virtqueue. Prints
+ *"name<TAB>ns_per_op", the minimum over repetitions, beside a memcpy floor measured in the same
+ *run: compare ratios to memcpy_512, not nanoseconds of different machines.
  *
  *	build/bench-guestmem [NAME-PREFIX...]
  *
  * Access rows use 8 regions of 2 GiB; _in is inside a region, _cross2 crosses one boundary, bitmap_
- * tracks dirty pages. A row is one function with its own loop; the table at the end lists them.
+ * tracks dirty pages. vq_ rows take all chains of a split queue of 256 entries without doing I/O,
+ * and their unit is one chain. A row is one function with its own loop; the table at the end lists
+ *them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/virtio_ring.h>
+
+#include "devices/virtqueue.h"
 #include "guestmem/guestmem.h"
 
 #define GIB   (1ULL << 30)
@@ -33,7 +38,8 @@ struct fixture {
 	uint64_t base; /* an address inside a region, all of its page touched */
 	size_t len;    /* row parameter: bytes, or the length of a range */
 	void *buf;
-	int zero, null; /* /dev/zero, /dev/null */
+	struct virtq queue;
+	unsigned int chains; /* available in it */
 };
 
 typedef void row_fn(struct fixture *f, uint64_t n);
@@ -270,19 +276,118 @@ static void run_write_volatile_to(struct fixture *f, uint64_t n)
 	}
 }
 
+/* --- virtqueues ----------------------------------------------------------------------------- */
+
+#define QUEUE_SIZE 256
+
+static void guest_put(const struct gm_memory *memory, gm_addr addr, uint64_t value, size_t len)
+{
+	if (gm_write_exact(memory, addr, &value, len, NULL))
+		abort();
+}
+
+/* Fill the queue with chains of f->len descriptors; its parts and buffers in different regions. */
+static void make_queue(struct fixture *f, unsigned int regions, uint64_t region_size)
+{
+	const struct gm_memory *memory = f->memory;
+	struct virtq *vq = &f->queue;
+
+	if (virtq_init(vq, QUEUE_SIZE))
+		abort();
+	vq->size = QUEUE_SIZE;
+	vq->desc = 1 % regions * region_size + 0x1000;
+	vq->avail = 3 % regions * region_size + 0x3000;
+	vq->used = 5 % regions * region_size + 0x5000;
+	if (virtq_enable(vq, memory, 0))
+		abort();
+	f->chains = QUEUE_SIZE / (unsigned int)f->len;
+	for (unsigned int i = 0; i < QUEUE_SIZE; i++) {
+		bool last = i % f->len == f->len - 1;
+		gm_addr buffer = i * 7 % regions * region_size + 0x10000 + i * 512ULL;
+
+		guest_put(memory, vq->desc + 16ULL * i, buffer, 8);
+		guest_put(memory, vq->desc + 16ULL * i + 8, 512, 4);
+		guest_put(memory, vq->desc + 16ULL * i + 12, last ? 0 : VRING_DESC_F_NEXT, 2);
+		guest_put(memory, vq->desc + 16ULL * i + 14, last ? 0 : i + 1, 2);
+	}
+	for (unsigned int i = 0; i < f->chains; i++)
+		guest_put(memory, vq->avail + 4 + 2ULL * i, i * f->len, 2);
+	guest_put(memory, vq->avail + 2, f->chains, 2);
+}
+
+/* All chains are available once more, and none is in flight. */
+static void rewind_queue(struct fixture *f)
+{
+	struct virtq *vq = &f->queue;
+
+	vq->next_avail = 0;
+	vq->seen_avail = 0;
+	vq->next_used = 0;
+	memset(vq->in_flight, 0, QUEUE_SIZE * sizeof(*vq->in_flight));
+}
+
+static void pop_and_iterate(struct fixture *f, struct virtq_chain *chain)
+{
+	if (virtq_pop(&f->queue, f->memory, chain) <= 0)
+		abort();
+	for (unsigned int i = 0; i < chain->readable_count; i++) {
+		USE(chain->readable[i].addr);
+		USE(chain->readable[i].len);
+	}
+}
+
+static void put_and_publish(struct fixture *f, uint16_t head)
+{
+	if (virtq_put_used(&f->queue, f->memory, head, 512) || virtq_publish(&f->queue, f->memory))
+		abort();
+}
+
+static void run_vq_drain(struct fixture *f, uint64_t n)
+{
+	for (uint64_t i = 0, left = 0; i < n; i++, left--) {
+		struct virtq_chain chain;
+
+		if (left == 0) {
+			rewind_queue(f);
+			left = f->chains;
+		}
+		pop_and_iterate(f, &chain);
+		put_and_publish(f, chain.head);
+	}
+}
+
+static void run_vq_pop_iter(struct fixture *f, uint64_t n)
+{
+	for (uint64_t i = 0, left = 0; i < n; i++, left--) {
+		struct virtq_chain chain;
+
+		if (left == 0) {
+			rewind_queue(f);
+			left = f->chains;
+		}
+		pop_and_iterate(f, &chain);
+	}
+}
+
+static void run_vq_add_used(struct fixture *f, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		put_and_publish(f, (uint16_t)(i % QUEUE_SIZE));
+}
+
 /* --- the table ------------------------------------------------------------------------------ */
 
 /* Which addresses a row uses. */
-enum pattern { SAME, SEQUENTIAL, RANDOM };
+enum pattern { SAME, SEQUENTIAL, RANDOM, QUEUED };
 
 struct row {
 	const char *name;
 	row_fn *run;
 	unsigned int regions; /* of how many the memory is made */
 	uint64_t region_size;
-	bool dirty;    /* tracks dirty pages */
-	uint64_t base; /* for rows with one address */
-	size_t len;
+	bool dirty;           /* tracks dirty pages */
+	uint64_t base;        /* for rows with one address */
+	size_t len;           /* with a queue: descriptors of a chain */
 	enum pattern pattern; /* for rows with prepared addresses */
 };
 
@@ -303,6 +408,14 @@ struct row {
 #define LOOKUP(name_, run_, n_, pattern_)                       \
 	{                                                       \
 		name_, run_, n_, 0x10000, false, 0, 8, pattern_ \
+	}
+#define QUEUE(name_, run_, n_, len_)                             \
+	{                                                        \
+		name_, run_, n_, 1 << 20, false, 0, len_, QUEUED \
+	}
+#define BITMAP_QUEUE(name_, run_, len_)                        \
+	{                                                      \
+		name_, run_, 1, 1 << 20, true, 0, len_, QUEUED \
 	}
 #define RANGE(name_, run_, n_)                                              \
 	{                                                                   \
@@ -357,6 +470,21 @@ static const struct row rows[] = {
 	{"bitmap_get_host_address_8regions", run_get_host_address, 8, BIG, true, 0, 1, RANDOM},
 	{"get_slice_512_8regions", run_get_slice, 8, BIG, false, 0, 512, RANDOM},
 	{"bitmap_get_slice_512_8regions", run_get_slice, 8, BIG, true, 0, 512, RANDOM},
+	QUEUE("vq_drain_chain1_1reg", run_vq_drain, 1, 1),
+	QUEUE("vq_pop_iter_chain1_1reg", run_vq_pop_iter, 1, 1),
+	QUEUE("vq_drain_chain3_1reg", run_vq_drain, 1, 3),
+	QUEUE("vq_pop_iter_chain3_1reg", run_vq_pop_iter, 1, 3),
+	QUEUE("vq_add_used_1reg", run_vq_add_used, 1, 1),
+	QUEUE("vq_drain_chain1_8reg", run_vq_drain, 8, 1),
+	QUEUE("vq_pop_iter_chain1_8reg", run_vq_pop_iter, 8, 1),
+	QUEUE("vq_drain_chain3_8reg", run_vq_drain, 8, 3),
+	QUEUE("vq_pop_iter_chain3_8reg", run_vq_pop_iter, 8, 3),
+	QUEUE("vq_add_used_8reg", run_vq_add_used, 8, 1),
+	BITMAP_QUEUE("bitmap_vq_drain_chain1_1reg", run_vq_drain, 1),
+	BITMAP_QUEUE("bitmap_vq_pop_iter_chain1_1reg", run_vq_pop_iter, 1),
+	BITMAP_QUEUE("bitmap_vq_drain_chain3_1reg", run_vq_drain, 3),
+	BITMAP_QUEUE("bitmap_vq_pop_iter_chain3_1reg", run_vq_pop_iter, 3),
+	BITMAP_QUEUE("bitmap_vq_add_used_1reg", run_vq_add_used, 1),
 };
 
 static uint64_t now_ns(void)
@@ -465,8 +593,12 @@ int main(int argc, char **argv)
 		make_addrs(&rows[i], &fixture);
 		if (gm_cell_new(memory, &fixture.cell))
 			die("cell", GM_ERR_NO_MEMORY);
+		if (rows[i].pattern == QUEUED)
+			make_queue(&fixture, rows[i].regions, rows[i].region_size);
 		printf("%s\t%.2f\n", rows[i].name, measure(&rows[i], &fixture));
 		fflush(stdout);
+		if (rows[i].pattern == QUEUED)
+			virtq_destroy(&fixture.queue);
 		gm_cell_free(fixture.cell);
 		gm_memory_put(memory);
 	}
