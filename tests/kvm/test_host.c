@@ -110,7 +110,8 @@ START_TEST(test_serial_backends)
 	vm_run(&vm, "",
 	       ARGS(tiny("bench-ok"), "--flat", "0x1000", "--serial", "file=/nonexistent/file"));
 	expect_refused("vmm: --serial file=/nonexistent/file: No such file or directory\n");
-	vm_run(&vm, "", ARGS(tiny("bench-ok"), "--flat", "0x1000", "--console", "stdio"));
+	vm_run(&vm, "",
+	       ARGS(tiny("bench-ok"), "--flat", "0x1000", "--serial", "stdio", "--console", "stdio"));
 	expect_refused("vmm: --console stdio: standard input and output are taken by --serial\n");
 }
 END_TEST
