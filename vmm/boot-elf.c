@@ -218,11 +218,14 @@ static int check(struct elf *elf, const struct gm_memory *memory)
 	bool any = false;
 
 	for (size_t i = 0; i < elf->count; i++) {
-		const struct segment *segment = &elf->segments[i];
+		struct segment *segment = &elf->segments[i];
 
 		if (segment->type == PT_NOTE && read_notes(elf, segment))
 			return -1;
-		if (segment->type != PT_LOAD || segment->memsz == 0)
+		/* Linkers leave empty segments, whose address means nothing. */
+		if (segment->type == PT_LOAD && segment->memsz == 0 && segment->filesz == 0)
+			segment->type = PT_NULL;
+		if (segment->type != PT_LOAD)
 			continue;
 		any = true;
 		if (check_segment(elf, i, memory))

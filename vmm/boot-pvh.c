@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * The PVH boot protocol's tables. Adjacent RAM is one entry of the memory map however it is cut;
- * read-only regions are reserved memory. All of it is gathered first and written at the end.
+ * read-only regions are reserved memory. All of it is gathered first and written at the end, so
+ * that a refusal leaves files behind guest memory as they were.
  */
 #include "vmm/boot-pvh.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,26 +17,44 @@
 /* Longer ones overflow what kernels reserve for it. */
 #define CMDLINE_MAX 65536
 
+/* Something that has its place but is not written yet: bytes, or a file. */
+struct piece {
+	gm_addr addr;
+	void *data; /* NULL: the file */
+	struct boot_image file;
+	uint64_t len;
+	const char *what;
+};
+
+/* Start info, memory map, command line, region table, list of modules. */
+#define PIECES_FIXED 5
+
 /* What is being put together. */
 struct pvh {
 	const struct boot_params *params;
 	struct placement *placement;
 	struct report *report;
 	struct pvh_start_info info;
+	struct piece *pieces; /* room for all there can be */
+	size_t piece_count;
 	struct pvh_module *modules;
 	size_t module_count;
 };
 
-/* Find room for @len bytes and write them there. */
+/* Find room for @len bytes; a copy of them will be written there. */
 static int put(struct pvh *pvh, const void *data, uint64_t len, const char *what, gm_le64_t *where)
 {
-	gm_addr addr;
+	struct piece *piece = &pvh->pieces[pvh->piece_count];
 
-	if (placement_find(pvh->placement, len, 16, PVH_LIMIT, what, &addr, pvh->report))
+	*piece = (struct piece){.file.fd = -1, .len = len, .what = what};
+	if (placement_find(pvh->placement, len, 16, PVH_LIMIT, what, &piece->addr, pvh->report))
 		return -1;
-	if (gm_write_exact(pvh->placement->memory, addr, data, len, NULL))
-		return report_fail(pvh->report, REPORT_HOST, "cannot write %s", what);
-	*where = gm_le64(addr);
+	piece->data = malloc(len);
+	if (!piece->data)
+		return report_fail(pvh->report, REPORT_HOST, "out of memory");
+	memcpy(piece->data, data, len);
+	pvh->piece_count++;
+	*where = gm_le64(piece->addr);
 	return 0;
 }
 
@@ -110,33 +130,28 @@ static int put_regions(struct pvh *pvh)
 static int load_module(struct pvh *pvh, const struct boot_module *source)
 {
 	struct pvh_module *module = &pvh->modules[pvh->module_count++];
-	struct boot_image image = {.path = source->path};
+	struct piece *piece = &pvh->pieces[pvh->piece_count];
+	char what[512];
 	struct stat st;
-	gm_addr addr;
-	int ret = -1;
 
-	image.fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (image.fd < 0)
+	snprintf(what, sizeof(what), "--module %.480s", source->path);
+	*piece = (struct piece){.file.path = source->path, .what = "the module"};
+	piece->file.fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (piece->file.fd < 0)
 		return report_fail(pvh->report, REPORT_USER, "--module %s: cannot open it: %s",
 				   source->path, strerror(errno));
-	if (fstat(image.fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0) {
-		report_fail(pvh->report, REPORT_USER,
-			    "--module %s: must be a regular file that is not empty", source->path);
-		goto out;
-	}
-	image.size = (uint64_t)st.st_size;
-	if (placement_find(pvh->placement, image.size, 4096, PVH_LIMIT, source->path, &addr,
-			   pvh->report) ||
-	    boot_load_range(&image, 0, image.size, pvh->placement->memory, addr, image.size,
-			    "the module", pvh->report) ||
-	    put_text(pvh, source->cmdline, "the text of --module", &module->cmdline))
-		goto out;
-	module->addr = gm_le64(addr);
-	module->size = gm_le64(image.size);
-	ret = 0;
-out:
-	close(image.fd);
-	return ret;
+	pvh->piece_count++;
+	if (fstat(piece->file.fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return report_fail(pvh->report, REPORT_USER,
+				   "--module %s: must be a regular file that is not empty",
+				   source->path);
+	piece->len = (uint64_t)st.st_size;
+	if (placement_find(pvh->placement, piece->len, 4096, PVH_LIMIT, what, &piece->addr,
+			   pvh->report))
+		return -1;
+	module->addr = gm_le64(piece->addr);
+	module->size = gm_le64(piece->len);
+	return put_text(pvh, source->cmdline, "the text of --module", &module->cmdline);
 }
 
 static int put_modules(struct pvh *pvh, bool wants_regions)
@@ -154,6 +169,18 @@ static int put_modules(struct pvh *pvh, bool wants_regions)
 		   "the list of modules", &pvh->info.modules);
 }
 
+static int write_piece(const struct pvh *pvh, const struct piece *piece)
+{
+	const struct gm_memory *memory = pvh->placement->memory;
+
+	if (!piece->data)
+		return boot_load_range(&piece->file, 0, piece->len, memory, piece->addr, piece->len,
+				       piece->what, pvh->report);
+	if (gm_write_exact(memory, piece->addr, piece->data, piece->len, NULL))
+		return report_fail(pvh->report, REPORT_HOST, "cannot write %s", piece->what);
+	return 0;
+}
+
 int pvh_load(const struct boot_params *params, struct placement *placement, gm_addr entry,
 	     bool wants_regions, struct boot_state *state, struct report *report)
 {
@@ -162,17 +189,25 @@ int pvh_load(const struct boot_params *params, struct placement *placement, gm_a
 		.placement = placement,
 		.report = report,
 		.info = {.magic = gm_le32(PVH_MAGIC), .version = gm_le32(PVH_VERSION)},
+		/* A module is a file and its text. */
+		.pieces = calloc(2 * params->module_count + PIECES_FIXED, sizeof(struct piece)),
 		.modules = calloc(params->module_count + 1, sizeof(struct pvh_module)),
 	};
 	gm_le64_t where;
 	int ret = -1;
 
-	if (!pvh.modules)
-		return report_fail(report, REPORT_HOST, "out of memory");
+	if (!pvh.pieces || !pvh.modules) {
+		report_fail(report, REPORT_HOST, "out of memory");
+		goto out;
+	}
 	if (put_text(&pvh, params->cmdline, "--cmdline", &pvh.info.cmdline) || put_memmap(&pvh) ||
 	    put_modules(&pvh, wants_regions) ||
 	    put(&pvh, &pvh.info, sizeof(pvh.info), "the start info", &where))
 		goto out;
+	for (size_t i = 0; i < pvh.piece_count; i++) {
+		if (write_piece(&pvh, &pvh.pieces[i]))
+			goto out;
+	}
 	*state = (struct boot_state){
 		.mode = BOOT_PROTECTED,
 		.entry = entry,
@@ -180,6 +215,12 @@ int pvh_load(const struct boot_params *params, struct placement *placement, gm_a
 	};
 	ret = 0;
 out:
+	for (size_t i = 0; i < pvh.piece_count; i++) {
+		free(pvh.pieces[i].data);
+		if (pvh.pieces[i].file.fd >= 0)
+			close(pvh.pieces[i].file.fd);
+	}
+	free(pvh.pieces);
 	free(pvh.modules);
 	return ret;
 }

@@ -11,7 +11,8 @@
 
 #include "vmm/layout.h"
 
-#define PAGE 4096ULL
+#define PAGE      4096ULL
+#define HUGE_PAGE (2ULL << 20)
 
 /* Far more than KVM has slots for: what is beyond is a slip of the keyboard, not a layout. */
 #define REGIONS_MAX 1000000
@@ -168,22 +169,29 @@ static int check_words(const struct layout_region *region, struct report *report
 	if (region->file && (config->flags & GM_REGION_HUGETLB))
 		return report_fail(report, REPORT_USER, "%s: file= and huge exclude each other",
 				   region->where);
-	if ((config->flags & GM_REGION_HUGETLB) && config->size % (2 << 20))
+	if ((config->flags & GM_REGION_HUGETLB) && config->size % HUGE_PAGE)
 		return report_fail(report, REPORT_USER,
 				   "%s: huge needs a size that is a multiple of 2M", region->where);
 	return 0;
 }
 
-/* Remove all white space, in place. */
-static void squeeze(char *text)
+/* Remove white space, in place: all of it, but of a path only what is around it. */
+static char *squeeze(char *text)
 {
-	char *to = text;
+	char *start, *to, *last;
 
-	for (; *text; text++) {
-		if (!isspace((unsigned char)*text))
+	text += strspn(text, " \t\r\n");
+	start = to = last = text;
+	for (bool path = strncmp(text, "file=", 5) == 0; *text; text++) {
+		bool space = isspace((unsigned char)*text);
+
+		if (!space || path)
 			*to++ = *text;
+		if (!space)
+			last = to;
 	}
-	*to = '\0';
+	*last = '\0';
+	return start;
 }
 
 /* "SIZE" or "SIZE*COUNT". */
@@ -220,9 +228,8 @@ int layout_add_region(struct layout *layout, const char *text, const char *where
 	if (strlen(text) >= sizeof(copy))
 		return report_fail(report, REPORT_USER, "%s: too long", where);
 	memcpy(copy, text, strlen(text) + 1);
-	squeeze(copy);
 	rest = copy;
-	word = strsep(&rest, ",");
+	word = squeeze(strsep(&rest, ","));
 	size = strchr(word, ':');
 	if (!size)
 		return report_fail(report, REPORT_USER,
@@ -235,7 +242,7 @@ int layout_add_region(struct layout *layout, const char *text, const char *where
 	if (parse_extent(&region, size, &count, report))
 		return -1;
 	while ((word = strsep(&rest, ","))) {
-		if (take_word(&region, word, report))
+		if (take_word(&region, squeeze(word), report))
 			return -1;
 	}
 	if (check_words(&region, report))
@@ -299,6 +306,48 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+/* How finely @region can be cut; 0 and a message if it does not go with pieces of @size. */
+static uint64_t grain(const struct layout_region *region, const char *text, uint64_t size,
+		      struct report *report)
+{
+	if (!(region->config.flags & GM_REGION_HUGETLB))
+		return PAGE;
+	if (size % HUGE_PAGE == 0)
+		return HUGE_PAGE;
+	report_fail(report, REPORT_USER,
+		    "--fragment %s: the size must be a multiple of 2M, as %s has huge pages", text,
+		    region->where);
+	return 0;
+}
+
+/* Cut one region into @cut. */
+static int fragment_region(struct layout *cut, const struct layout_region *region, const char *text,
+			   uint64_t size, uint64_t *random, struct report *report)
+{
+	struct layout_region piece = *region;
+	uint64_t left = piece.config.size, unit = grain(region, text, size, report);
+
+	if (!unit)
+		return -1;
+	while (left) {
+		uint64_t want = random ? (next_random(random) % (size / unit) + 1) * unit : size;
+
+		if (cut->count == REGIONS_MAX)
+			return report_fail(report, REPORT_USER,
+					   "--fragment %s: cuts %s into more than %d regions; "
+					   "make them larger",
+					   text, region->where, REGIONS_MAX);
+		piece.config.size = want < left ? want : left;
+		if (append(cut, &piece, report))
+			return -1;
+		piece.config.start += piece.config.size;
+		if (piece.file)
+			piece.config.file_offset += piece.config.size;
+		left -= piece.config.size;
+	}
+	return 0;
+}
+
 /* SIZE or SIZE,seed=N. */
 static int parse_fragment(const char *text, uint64_t *size, bool *random, uint64_t *seed,
 			  struct report *report)
@@ -328,24 +377,13 @@ int layout_fragment(struct layout *layout, const char *text, struct report *repo
 	int ret = parse_fragment(text, &size, &random, &seed, report);
 
 	for (size_t i = 0; i < layout->count && ret == 0; i++) {
-		struct layout_region piece = layout->regions[i];
-		uint64_t left = piece.config.size;
+		const struct layout_region *region = &layout->regions[i];
 
-		if (piece.config.flags & GM_REGION_READ_ONLY) {
-			ret = append(&cut, &piece, report);
-			continue;
-		}
-		while (left && ret == 0) {
-			uint64_t want =
-				random ? (next_random(&seed) % (size / PAGE) + 1) * PAGE : size;
-
-			piece.config.size = want < left ? want : left;
-			ret = append(&cut, &piece, report);
-			piece.config.start += piece.config.size;
-			if (piece.file)
-				piece.config.file_offset += piece.config.size;
-			left -= piece.config.size;
-		}
+		if (region->config.flags & GM_REGION_READ_ONLY)
+			ret = append(&cut, region, report);
+		else
+			ret = fragment_region(&cut, region, text, size, random ? &seed : NULL,
+					      report);
 	}
 	if (ret) {
 		layout_clear(&cut);

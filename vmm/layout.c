@@ -90,6 +90,11 @@ static int open_file(struct layout_region *region, struct report *report)
 	struct stat st;
 
 	config->fd = open(region->file, (reads ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (config->fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return report_fail(report, REPORT_HOST,
+				   "%s: file=%s: cannot open it: %s (each region with a file needs "
+				   "two descriptors; ulimit -n)",
+				   region->where, region->file, strerror(errno));
 	if (config->fd < 0)
 		return report_fail(report, REPORT_USER, "%s: file=%s: cannot open it: %s",
 				   region->where, region->file, strerror(errno));
@@ -115,6 +120,11 @@ static int fail_region(const struct layout_region *region, int error, struct rep
 	const char *why =
 		error == GM_ERR_MAP || error == GM_ERR_IO ? strerror(errno) : gm_strerror(error);
 
+	if (error == GM_ERR_MAP && errno == ENOMEM && (region->config.flags & GM_REGION_HUGETLB))
+		return report_fail(report, REPORT_HOST,
+				   "%s: cannot map %llu bytes: %s (vm.nr_hugepages says how many "
+				   "huge pages there are)",
+				   region->where, (unsigned long long)region->config.size, why);
 	if (error == GM_ERR_MAP && errno == ENOMEM)
 		return report_fail(report, REPORT_HOST,
 				   "%s: cannot map %llu bytes: %s (host memory, or more mappings "

@@ -38,8 +38,8 @@ int layout_add_memory(struct layout *layout, const char *text, struct report *re
 
 /*
  * "BASE:SIZE[*COUNT][,WORD...]" with the words ro, file=PATH, offset=N, private, memfd, huge,
- * populate, lock; white space does not matter. COUNT makes so many adjacent regions. A file is
- * shared with the guest unless private (copy on write). @where is for messages.
+ * populate, lock; white space matters only inside a PATH. COUNT makes so many adjacent regions. A
+ * file is shared with the guest unless private (copy on write). @where is for messages.
  */
 int layout_add_region(struct layout *layout, const char *text, const char *where,
 		      struct report *report);
@@ -49,8 +49,8 @@ int layout_add_file(struct layout *layout, const char *path, struct report *repo
 
 /*
  * --fragment "SIZE[,seed=N]": cut every region but the read-only ones into regions of SIZE with
- * mappings of their own; with a seed, of random sizes from 4K to SIZE, mapped in a random order, so
- * that what is adjacent for the guest is scattered on the host.
+ * mappings of their own (multiples of 2M where it is huge); with a seed, of random sizes from 4K to
+ * SIZE, mapped in a random order, so that what is adjacent for the guest is scattered on the host.
  */
 int layout_fragment(struct layout *layout, const char *text, struct report *report);
 

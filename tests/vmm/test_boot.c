@@ -228,6 +228,41 @@ START_TEST(region_table_and_modules)
 }
 END_TEST
 
+/* A module that cannot be had is noticed before anything is written: memory may be a user's file. */
+START_TEST(refused_module_changes_nothing)
+{
+	static const struct {
+		const char *path;
+		const char *error;
+	} bad[] = {
+		{"/nowhere/m", "--module /nowhere/m: cannot open it: No such file or directory"},
+		{"/tmp", "--module /tmp: must be a regular file that is not empty"},
+		{"/dev/null", "--module /dev/null: must be a regular file that is not empty"},
+	};
+	struct gm_memory *memory = make_memory("16K", "1M:512K", NULL);
+	struct boot_module modules[2] = {{NULL, "first"}, {bad[_i].path, "second"}};
+	struct boot_params params = {.cmdline = "x", .modules = modules, .module_count = 2};
+	struct test_elf elf = test_elf_new();
+	struct boot_state state;
+	struct report report;
+	char kernel[64];
+	static uint8_t got[512 << 10];
+
+	test_elf_segment(&elf, 0x100000, "kernel", 6, 6);
+	test_elf_entry(&elf, 0x100000);
+	test_elf_note(&elf, "vmm", 1, NULL, 0);
+	snprintf(kernel, sizeof(kernel), "%s", test_elf_write(&elf));
+	params.kernel = modules[0].path = kernel;
+	ck_assert_int_eq(boot_load(&params, memory, &state, &report), -1);
+	unlink(kernel);
+	ck_assert_str_eq(report.text, bad[_i].error);
+	ck_assert_int_eq(report.status, REPORT_USER);
+	read_guest(memory, 0x100000, got, sizeof(got));
+	ck_assert(got[0] == 0 && memcmp(got, got + 1, sizeof(got) - 1) == 0);
+	gm_memory_put(memory);
+}
+END_TEST
+
 /* Placement never meets the kernel, a read-only region, a hole or page 0. */
 START_TEST(placement_keeps_clear)
 {
@@ -356,6 +391,7 @@ Suite *suite_boot(void)
 	tcase_add_test(tcase, bss_is_cleared_in_a_file);
 	tcase_add_loop_test(tcase, memory_map, 0, 2);
 	tcase_add_loop_test(tcase, region_table_and_modules, 0, 2);
+	tcase_add_loop_test(tcase, refused_module_changes_nothing, 0, 3);
 	tcase_add_test(tcase, placement_keeps_clear);
 	tcase_add_loop_test(tcase, flat_in_three_modes, 0, 4);
 	tcase_add_loop_test(tcase, bad_flat_says_what_is_right, 0,

@@ -112,6 +112,11 @@ SPOIL(file_larger_than_memory)
 	elf->segments[0].p_memsz = 10;
 }
 
+SPOIL(nothing_in_memory)
+{
+	elf->segments[1].p_memsz = 0;
+}
+
 SPOIL(outside)
 {
 	elf->segments[1].p_paddr = 0x10000000;
@@ -188,6 +193,7 @@ static const struct {
 	{phentsize, "program headers of 55 bytes; they must have 56"},
 	{too_many_segments, "257 program headers; a kernel has 1 to 256"},
 	{file_larger_than_memory, "segment 0 has more bytes in the file than in memory"},
+	{nothing_in_memory, "segment 1 has more bytes in the file than in memory"},
 	{outside, "segment 1, 0x2000 bytes at 0x10000000, is not in RAM as a whole"},
 	{end_outside, "segment 1, 0x1001 bytes at 0x20f000, is not in RAM as a whole"},
 	{address_wraps, "segment 1, 0x2000 bytes at 0xfffffffffffffffb, is not in RAM as a whole"},
@@ -224,6 +230,9 @@ START_TEST(good_elf_is_not)
 	char text[11];
 
 	good(&elf);
+	/* Empty segments are nothing, wherever they claim to be. */
+	test_elf_segment(&elf, 0x100800, "", 0, 0);
+	test_elf_segment(&elf, UINT64_MAX, "", 0, 0);
 	params.kernel = _i ? test_elf_write32(&elf) : test_elf_write(&elf);
 	ck_assert_msg(boot_load(&params, memory, &state, &report) == 0, "%s", report.text);
 	ck_assert_uint_eq(state.entry, 0x100004);

@@ -157,8 +157,31 @@ START_TEST(too_many_pieces)
 
 	ck_assert_int_eq(layout_add_region(&layout, "0:6T", "here", &report), 0);
 	ck_assert_int_eq(layout_fragment(&layout, "4K", &report), -1);
-	ck_assert_str_eq(report.text, "here: makes more than 1000000 regions");
+	ck_assert_str_eq(
+		report.text,
+		"--fragment 4K: cuts here into more than 1000000 regions; make them larger");
 	ck_assert_uint_eq(layout.count, 1);
+	layout_clear(&layout);
+}
+END_TEST
+
+/* A huge page cannot be cut: what does not fit is refused, what does is cut between them. */
+START_TEST(huge_pages_stay_whole)
+{
+	struct layout layout = {0};
+	struct report report;
+
+	ck_assert_int_eq(layout_add_region(&layout, "0:1M", "low", &report), 0);
+	ck_assert_int_eq(layout_add_region(&layout, "4G:64M,huge", "high", &report), 0);
+	ck_assert_int_eq(layout_fragment(&layout, "64K", &report), -1);
+	ck_assert_str_eq(report.text, "--fragment 64K: the size must be a multiple of 2M, as high "
+				      "has huge pages");
+	ck_assert_int_eq(layout_fragment(&layout, "6M,seed=1", &report), 0);
+	ck_assert_uint_gt(layout.count, 64 / 6);
+	for (size_t i = 0; i < layout.count; i++) {
+		if (layout.regions[i].config.flags & GM_REGION_HUGETLB)
+			ck_assert_uint_eq(layout.regions[i].config.size % (2 << 20), 0);
+	}
 	layout_clear(&layout);
 }
 END_TEST
@@ -173,6 +196,7 @@ Suite *suite_fragment(void)
 	tcase_add_test(tcase, file_pieces_keep_their_place_in_the_file);
 	tcase_add_test(tcase, scattered_on_the_host);
 	tcase_add_test(tcase, too_many_pieces);
+	tcase_add_test(tcase, huge_pages_stay_whole);
 	tcase_add_loop_test(tcase, bad_fragment_says_what_is_right, 0,
 			    (int)(sizeof(bad) / sizeof(bad[0])));
 	suite_add_tcase(suite, tcase);

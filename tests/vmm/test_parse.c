@@ -116,7 +116,7 @@ START_TEST(region_words_and_counts)
 		ck_assert_uint_eq(config->file_offset, 4096 + i * 8192);
 		ck_assert_int_eq(config->backing, GM_BACKING_FILE);
 		ck_assert_uint_eq(config->flags, GM_REGION_PRIVATE);
-		ck_assert_str_eq(layout.regions[i].file, "ab");
+		ck_assert_str_eq(layout.regions[i].file, "a b");
 	}
 	ck_assert_int_eq(layout_add_region(&layout, "4G:2M,ro,memfd,populate,lock", "here", &report),
 			 0);
