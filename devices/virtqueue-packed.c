@@ -15,7 +15,6 @@
  */
 #include "devices/virtqueue-ring.h"
 
-#define DESC_SIZE  16
 #define DESC_LEN   8
 #define DESC_FLAGS 14
 
@@ -116,20 +115,22 @@ static int peek(struct virtq *vq, const struct gm_memory *memory, uint16_t *flag
 static const char *walk_table(const struct virtq *vq, const struct gm_memory *memory,
 			      struct virtq_walk *walk)
 {
+	const struct gm_slice slice = virtq_table_slice(walk, memory);
+
 	for (; walk->index < walk->entries; walk->index++) {
 		struct virtq_desc desc;
 		const char *error;
 		uint16_t flags;
 
-		if (gm_read_obj(memory, walk->table + DESC_SIZE * (uint64_t)walk->index, &desc))
+		if (!virtq_read_desc(walk, memory, &slice, walk->index, &desc))
 			return "descriptor is not in memory";
-		flags = gm_le16_get(desc.packed.flags);
+		flags = virtq_desc_fourth(&desc);
 		if (flags & VRING_DESC_F_INDIRECT)
 			return "indirect descriptor in an indirect table";
 		if (walk->descriptors++ == walk->limit)
 			return "descriptor chain is longer than the queue";
-		error = virtq_add_buffer(vq->ranges, memory, walk, gm_le64_get(desc.addr),
-					 gm_le32_get(desc.len), flags & VRING_DESC_F_WRITE);
+		error = virtq_add_buffer(vq->ranges, memory, walk, virtq_desc_addr(&desc),
+					 virtq_desc_len(&desc), flags & VRING_DESC_F_WRITE);
 		if (error)
 			return error;
 	}
@@ -140,30 +141,32 @@ static const char *walk_table(const struct virtq *vq, const struct gm_memory *me
 static const char *walk_ring(const struct virtq *vq, const struct gm_memory *memory,
 			     struct virtq_walk *walk, uint16_t flags, uint16_t *id, uint32_t *slots)
 {
+	const struct gm_slice slice = virtq_table_slice(walk, memory);
+
 	for (*slots = 0;;) {
 		uint32_t position = advance(vq, vq->next_avail, *slots);
 		struct virtq_desc desc;
 		const char *error;
 
-		if (gm_read_obj(memory, entry_of(vq, position), &desc))
+		if (!virtq_read_desc(walk, memory, &slice, index_of(vq, position), &desc))
 			return "descriptor is not in memory";
 		/* The first flags are those that said the chain is there. */
 		if (*slots)
-			flags = gm_le16_get(desc.packed.flags);
+			flags = virtq_desc_fourth(&desc);
 		if (!available(vq, position, flags))
 			return "descriptor of a chain is not available";
 		/* What ends a chain that goes round, and keeps the entries of others theirs. */
 		if (++*slots > vq->size - vq->slots_out)
 			return "descriptor chain runs into those in flight";
-		*id = gm_le16_get(desc.packed.id);
+		*id = virtq_desc_third(&desc);
 		if (flags & VRING_DESC_F_INDIRECT) {
-			error = virtq_enter_indirect(vq, walk, gm_le64_get(desc.addr),
-						     gm_le32_get(desc.len), flags);
+			error = virtq_enter_indirect(vq, walk, virtq_desc_addr(&desc),
+						     virtq_desc_len(&desc), flags);
 			return error ? error : walk_table(vq, memory, walk);
 		}
 		walk->descriptors++;
-		error = virtq_add_buffer(vq->ranges, memory, walk, gm_le64_get(desc.addr),
-					 gm_le32_get(desc.len), flags & VRING_DESC_F_WRITE);
+		error = virtq_add_buffer(vq->ranges, memory, walk, virtq_desc_addr(&desc),
+					 virtq_desc_len(&desc), flags & VRING_DESC_F_WRITE);
 		if (error)
 			return error;
 		if (!(flags & VRING_DESC_F_NEXT))
@@ -173,7 +176,7 @@ static const char *walk_ring(const struct virtq *vq, const struct gm_memory *mem
 
 int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
-	struct virtq_walk walk = {0};
+	struct virtq_walk walk = {.table = vq->desc, .entries = vq->size};
 	const char *error;
 	uint16_t flags, id = 0;
 	uint32_t slots;

@@ -12,6 +12,7 @@
 #include <endian.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <string.h>
 
 #include "devices/barrier.h"
 #include "devices/virtqueue.h"
@@ -19,23 +20,36 @@
 /* The most bytes a chain may describe (2.7.4, 2.8.5). */
 #define CHAIN_BYTES_MAX (UINT64_C(1) << 32)
 
-/* A descriptor of either format: 16 bytes that begin alike. */
+/*
+ * A descriptor: le64 addr, le32 len, and two le16 that are flags and next in a split ring, id and
+ * flags in a packed one. Two words, so that what is taken out of it stays in registers.
+ */
+#define DESC_SIZE 16
+
 struct virtq_desc {
-	gm_le64_t addr;
-	gm_le32_t len;
-	union {
-		struct {
-			gm_le16_t flags;
-			gm_le16_t next;
-		} split;
-		struct {
-			gm_le16_t id;
-			gm_le16_t flags;
-		} packed;
-	};
+	gm_le64_t words[2];
 };
 
-_Static_assert(sizeof(struct virtq_desc) == 16, "the layout of the specification");
+static inline gm_addr virtq_desc_addr(const struct virtq_desc *desc)
+{
+	return gm_le64_get(desc->words[0]);
+}
+
+static inline uint32_t virtq_desc_len(const struct virtq_desc *desc)
+{
+	return (uint32_t)gm_le64_get(desc->words[1]);
+}
+
+/* The one behind the length, and the last. */
+static inline uint16_t virtq_desc_third(const struct virtq_desc *desc)
+{
+	return (uint16_t)(gm_le64_get(desc->words[1]) >> 32);
+}
+
+static inline uint16_t virtq_desc_fourth(const struct virtq_desc *desc)
+{
+	return (uint16_t)(gm_le64_get(desc->words[1]) >> 48);
+}
 
 /*
  * A ring format. The functions of virtqueue.h without their common parts: the queue is ready, the
@@ -83,6 +97,36 @@ struct virtq_walk {
 };
 
 /*
+ * What of the walk's table is in its first region. One look-up serves all descriptors there: each
+ * next one would wait for it, since where the next one is follows from this one.
+ */
+static inline struct gm_slice virtq_table_slice(const struct virtq_walk *walk,
+						const struct gm_memory *memory)
+{
+	struct gm_slice slice;
+	struct gm_iter it;
+
+	gm_iter_init(&it, memory, walk->table, DESC_SIZE * (uint64_t)walk->entries, GM_ACCESS_READ);
+	if (gm_unlikely(!gm_iter_next(&it, &slice) || (slice.flags & GM_SLICE_MAY_FAULT)))
+		slice.len = 0;
+	return slice;
+}
+
+/* Read descriptor @index of the walk's table, @slice of which is at hand. */
+static inline bool virtq_read_desc(const struct virtq_walk *walk, const struct gm_memory *memory,
+				   const struct gm_slice *slice, uint32_t index,
+				   struct virtq_desc *desc)
+{
+	const uint64_t offset = DESC_SIZE * (uint64_t)index;
+	struct gm_slice part;
+
+	if (gm_unlikely(gm_slice_sub(slice, offset, sizeof(*desc), &part)))
+		return gm_read_obj(memory, walk->table + offset, desc) == 0;
+	memcpy(desc, part.host, sizeof(*desc));
+	return true;
+}
+
+/*
  * Whether [addr, addr + len) is backed for @access, and whether a region boundary cuts it. The
  * first slice of the iterator answers both for a buffer in one region.
  */
@@ -101,9 +145,24 @@ static inline bool virtq_check_buffer(struct virtq_walk *walk, const struct gm_m
 	return it.error == 0;
 }
 
-/* Go on in an indirect table. NULL or what is wrong with it. */
-const char *virtq_enter_indirect(const struct virtq *vq, struct virtq_walk *walk, gm_addr addr,
-				 uint32_t len, uint16_t flags);
+/* Whether a walk may go on in an indirect table: NULL or what is wrong with it. */
+const char *virtq_check_indirect(const struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags);
+
+/* Inline, and nothing out of line sees the walk: it stays in registers. */
+static inline const char *virtq_enter_indirect(const struct virtq *vq, struct virtq_walk *walk,
+					       gm_addr addr, uint32_t len, uint16_t flags)
+{
+	const char *error = virtq_check_indirect(vq, addr, len, flags);
+
+	if (walk->indirect)
+		error = "indirect descriptor in an indirect table";
+	walk->table = addr;
+	walk->entries = len / DESC_SIZE;
+	walk->index = 0;
+	walk->limit = vq->max_size;
+	walk->indirect = true;
+	return error;
+}
 
 /* Add one buffer to the chain. */
 static inline const char *virtq_add_buffer(struct gm_range *ranges, const struct gm_memory *memory,
@@ -124,7 +183,8 @@ static inline const char *virtq_add_buffer(struct gm_range *ranges, const struct
 		return "descriptor chain of more than 2^32 bytes";
 	if (!virtq_check_buffer(walk, memory, addr, len, write ? GM_ACCESS_WRITE : GM_ACCESS_READ))
 		return write ? "buffer is not in writable memory" : "buffer is not in memory";
-	ranges[walk->ranges++] = (struct gm_range){addr, len};
+	ranges[walk->ranges].addr = addr;
+	ranges[walk->ranges++].len = len;
 	return NULL;
 }
 

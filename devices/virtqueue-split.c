@@ -82,6 +82,7 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 static inline const char *walk_chain(const struct virtq *vq, const struct gm_memory *memory,
 				     struct virtq_walk *walk)
 {
+	struct gm_slice slice = virtq_table_slice(walk, memory);
 	struct gm_range *ranges = vq->ranges;
 
 	for (;;) {
@@ -92,15 +93,16 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 		gm_addr addr;
 
 		/* No sum here can wrap: the tables were checked against the end of the space. */
-		if (gm_read_obj(memory, walk->table + 16ULL * walk->index, &desc))
+		if (!virtq_read_desc(walk, memory, &slice, walk->index, &desc))
 			return "descriptor is not in memory";
-		addr = gm_le64_get(desc.addr);
-		len = gm_le32_get(desc.len);
-		flags = gm_le16_get(desc.split.flags);
+		addr = virtq_desc_addr(&desc);
+		len = virtq_desc_len(&desc);
+		flags = virtq_desc_third(&desc);
 		if (gm_unlikely(flags & VRING_DESC_F_INDIRECT)) {
 			error = virtq_enter_indirect(vq, walk, addr, len, flags);
 			if (error)
 				return error;
+			slice = virtq_table_slice(walk, memory);
 			continue;
 		}
 		/* What ends a loop: no chain has more descriptors than this. */
@@ -111,7 +113,7 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 			return error;
 		if (!(flags & VRING_DESC_F_NEXT))
 			return NULL;
-		walk->index = gm_le16_get(desc.split.next);
+		walk->index = virtq_desc_fourth(&desc);
 		if (walk->index >= walk->entries)
 			return "next descriptor is out of range";
 	}

@@ -71,26 +71,18 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 	return error;
 }
 
-const char *virtq_enter_indirect(const struct virtq *vq, struct virtq_walk *walk, gm_addr addr,
-				 uint32_t len, uint16_t flags)
+const char *virtq_check_indirect(const struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags)
 {
 	gm_addr end;
 
 	if (!vq->indirect)
 		return "indirect descriptor without the feature";
-	if (walk->indirect)
-		return "indirect descriptor in an indirect table";
 	if (flags & VRING_DESC_F_NEXT)
 		return "indirect descriptor with a next one";
-	if (len == 0 || len % sizeof(struct virtq_desc))
+	if (len == 0 || len % DESC_SIZE)
 		return "length of an indirect table is not a multiple of 16";
 	if (__builtin_add_overflow(addr, len, &end))
 		return "indirect table wraps around the address space";
-	walk->table = addr;
-	walk->entries = len / sizeof(struct virtq_desc);
-	walk->index = 0;
-	walk->limit = vq->max_size;
-	walk->indirect = true;
 	return NULL;
 }
 
