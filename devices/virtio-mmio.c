@@ -19,6 +19,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define QUEUE_RESET 0x0c0 /* not in the kernel's header */
+
 #define MMIO_MAGIC     0x74726976 /* "virt" */
 #define MMIO_VERSION   2
 #define MMIO_VENDOR_ID 0x4d4d5621 /* "!VMM" */
@@ -220,6 +222,13 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 	case VIRTIO_MMIO_QUEUE_SEL: mmio->queue_sel = value; break;
 	case VIRTIO_MMIO_QUEUE_READY:
 		virtio_queue_set_ready(dev, mmio->queue_sel, value & 1);
+		if (virtio_is_live(dev))
+			kicks_attach(mmio);
+		break;
+	/* Done when the write returns: it reads as 0, which is what the driver waits for. */
+	case QUEUE_RESET:
+		if (value == 1)
+			virtio_queue_reset(dev, mmio->queue_sel);
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY: virtio_queue_notify(dev, value); break;
 	case VIRTIO_MMIO_STATUS: write_status(mmio, (uint8_t)value); break;

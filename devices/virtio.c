@@ -199,10 +199,12 @@ struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index)
 {
 	const uint8_t mask = VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK;
 
-	if (index >= dev->queue_count || dev->queues[index].ready ||
-	    (dev->status & mask) != VIRTIO_CONFIG_S_FEATURES_OK)
+	if (index >= dev->queue_count || dev->queues[index].ready)
 		return NULL;
-	return &dev->queues[index];
+	if ((dev->status & mask) == VIRTIO_CONFIG_S_FEATURES_OK ||
+	    (virtio_is_live(dev) && dev->queues[index].was_reset))
+		return &dev->queues[index];
+	return NULL;
 }
 
 void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool ready)
@@ -224,6 +226,15 @@ void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool read
 	gm_memory_put(memory);
 	if (error)
 		virtio_break(dev, "queue %u: %s", index, error);
+}
+
+void virtio_queue_reset(struct virtio_device *dev, uint32_t index)
+{
+	if (index >= dev->queue_count || !virtio_is_live(dev) ||
+	    !virtio_has_feature(dev, VIRTIO_F_RING_RESET))
+		return;
+	virtq_reset(&dev->queues[index]);
+	dev->queues[index].was_reset = true;
 }
 
 void virtio_queue_notify(struct virtio_device *dev, uint32_t index)

@@ -114,6 +114,12 @@ struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index);
 /* A write to QueueReady. */
 void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool ready);
 
+/*
+ * Reset one queue, which can then be set up anew while the device runs (VIRTIO_F_RING_RESET, 2.6.1).
+ * Models that never keep a chain offer it: there is nothing for them to forget.
+ */
+void virtio_queue_reset(struct virtio_device *dev, uint32_t index);
+
 /* A notification by the driver, for any @index it may say. */
 void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
 

@@ -68,6 +68,7 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 		return "descriptor table is not aligned to 16 bytes";
 	error = vq->packed ? virtq_packed_enable(vq, memory) : virtq_split_enable(vq, memory);
 	vq->ready = !error;
+	vq->was_reset = false;
 	return error;
 }
 

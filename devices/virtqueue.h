@@ -31,6 +31,7 @@ struct virtq {
 	gm_addr avail;     /* driver area: available ring or event suppression */
 	gm_addr used;      /* device area: used ring or event suppression */
 	bool ready;        /* enabled, and not broken since */
+	bool was_reset;    /* by itself: may be set up while the device runs */
 
 	/* Negotiated; constant while ready. */
 	bool packed;

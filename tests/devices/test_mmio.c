@@ -117,7 +117,8 @@ START_TEST(feature_words)
 	ck_assert_uint_eq(low, 1U << VIRTIO_BLK_F_SEG_MAX | 1U << VIRTIO_BLK_F_BLK_SIZE |
 				       1U << VIRTIO_BLK_F_FLUSH | 1U << VIRTIO_RING_F_INDIRECT_DESC |
 				       1U << VIRTIO_RING_F_EVENT_IDX);
-	ck_assert_uint_eq(high, 1U << (VIRTIO_F_VERSION_1 - 32) | 1U << (VIRTIO_F_RING_PACKED - 32));
+	ck_assert_uint_eq(high, 1U << (VIRTIO_F_VERSION_1 - 32) | 1U << (VIRTIO_F_RING_PACKED - 32) |
+					1U << (VIRTIO_F_RING_RESET - 32));
 	for (uint32_t sel = 2; sel; sel <<= 1) {
 		reg_write(h, VIRTIO_MMIO_DEVICE_FEATURES_SEL, sel);
 		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_DEVICE_FEATURES), 0);
@@ -147,7 +148,7 @@ START_TEST(features_must_be_offered_and_have_version_1)
 		bool offered = bit == VIRTIO_BLK_F_SEG_MAX || bit == VIRTIO_BLK_F_BLK_SIZE ||
 			       bit == VIRTIO_BLK_F_FLUSH || bit == VIRTIO_RING_F_INDIRECT_DESC ||
 			       bit == VIRTIO_RING_F_EVENT_IDX || bit == VIRTIO_F_VERSION_1 ||
-			       bit == VIRTIO_F_RING_PACKED;
+			       bit == VIRTIO_F_RING_PACKED || bit == VIRTIO_F_RING_RESET;
 
 		ck_assert_int_eq(features_accepted(VERSION_1 | FEATURE(bit)), offered);
 	}
@@ -311,6 +312,68 @@ START_TEST(queue_can_be_stopped_at_any_time)
 	ck_assert(!driver_used(h, &h->queues[0], &head, &len));
 	ck_assert(!needs_reset(h));
 	assert_works(h);
+}
+END_TEST
+
+#define QUEUE_RESET 0x0c0
+#define RING_RESET  FEATURE(VIRTIO_F_RING_RESET)
+
+/* Reset the queue with a chain in it, and go on with it somewhere else, on either ring. */
+static void reset_queue_and_go_on(uint64_t features)
+{
+	struct driver_queue *q = &h->queues[0];
+
+	driver_start(h, features | RING_RESET);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 1, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
+	driver_add(h, q, &(struct buffer){HOLE, 16, false}, 1, 0);
+	reg_write(h, QUEUE_RESET, 1);
+	ck_assert_uint_eq(reg_read(h, QUEUE_RESET), 0);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
+	driver_kick(h, q);
+	driver_place(h, 0, RAM_BASE + RING_AREA / 2, 32);
+	driver_clear_rings(h, q);
+	driver_set_queue(h, q);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_STATUS), 0xf);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 2, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
+	/* Once: the queue is as frozen again as any. */
+	reg_write(h, VIRTIO_MMIO_QUEUE_READY, 0);
+	reg_write(h, VIRTIO_MMIO_QUEUE_READY, 1);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
+}
+
+START_TEST(queue_reset_and_set_up_again)
+{
+	reset_queue_and_go_on(0);
+	reset_queue_and_go_on(FEATURE(VIRTIO_F_RING_PACKED));
+	assert_works(h);
+}
+END_TEST
+
+START_TEST(queue_reset_out_of_place)
+{
+	uint64_t without[] = {0, FEATURE(VIRTIO_F_RING_PACKED)};
+
+	/* Without the feature, and of a queue that is not there. */
+	for (size_t i = 0; i < 2; i++) {
+		driver_start(h, without[i]);
+		reg_write(h, QUEUE_RESET, 1);
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
+	}
+	driver_start(h, RING_RESET);
+	reg_write(h, QUEUE_RESET, 0);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
+	reg_write(h, VIRTIO_MMIO_QUEUE_SEL, UINT32_MAX);
+	reg_write(h, QUEUE_RESET, 1);
+	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 1, BUFFERS, 512, NULL), VIRTIO_BLK_S_OK);
+	/* A device that is broken is reset as a whole. */
+	reg_write(h, VIRTIO_MMIO_QUEUE_SEL, 0);
+	put_avail(h, &h->queues[0], 999);
+	driver_kick(h, &h->queues[0]);
+	reg_write(h, QUEUE_RESET, 1);
+	driver_set_queue(h, &h->queues[0]);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
+	assert_broken_then_works(h);
 }
 END_TEST
 
@@ -497,6 +560,8 @@ Suite *mmio_suite(void)
 	tcase_add_test(tc, queue_registers_are_frozen_while_ready);
 	tcase_add_test(tc, queue_size_must_be_a_power_of_two_up_to_max);
 	tcase_add_test(tc, queue_can_be_stopped_at_any_time);
+	tcase_add_test(tc, queue_reset_and_set_up_again);
+	tcase_add_test(tc, queue_reset_out_of_place);
 	tcase_add_test(tc, notify_of_absent_queues_and_too_early);
 	tcase_add_test(tc, notification_after_reset_is_nothing);
 	tcase_add_test(tc, config_of_every_width_and_offset);
