@@ -274,7 +274,8 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 		return report_fail(parse->report, REPORT_USER, "--%s=%s: takes no argument", name,
 				   value);
 	if (args && !value) {
-		if (!next)
+		/* One that begins with dashes is taken only behind a '='. */
+		if (!next || strncmp(next, "--", 2) == 0)
 			return report_fail(parse->report, REPORT_USER,
 					   "--%s: needs an argument, %s", name, args);
 		*used = true;

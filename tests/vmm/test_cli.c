@@ -55,6 +55,7 @@ static const struct {
 	{"a -m 64M", "-m: unknown option; options begin with two dashes"},
 	{"a --memory", "--memory: needs an argument, SIZE"},
 	{"a --disk", "--disk: needs an argument, PATH[,ro][,id=TEXT]"},
+	{"a --disk --rng", "--disk: needs an argument, PATH[,ro][,id=TEXT]"},
 	{"a --stats=yes", "--stats=yes: takes no argument"},
 	{"a --memory 64M --memory 1G", "--memory 1G: given twice, it was 64M before"},
 	{"a --flat 0 --flat 1", "--flat 1: given twice, it was 0 before"},
