@@ -17,6 +17,7 @@ suite_fn *const test_suites[] = {
 	rng_suite,
 	console_suite,
 	vsock_suite,
+	vsock_limits_suite,
 	hostile_suite,
 	hostile_rings_suite,
 	bugs_suite,

@@ -18,6 +18,7 @@ Suite *blk_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
 Suite *vsock_suite(void);
+Suite *vsock_limits_suite(void);
 Suite *hostile_suite(void);
 Suite *hostile_rings_suite(void);
 Suite *bugs_suite(void);

@@ -457,7 +457,7 @@ Suite *vsock_suite(void)
 	tcase_add_test(tc, guest_resets_a_connection);
 	tcase_add_test(tc, device_reset_closes_all);
 	suite_add_tcase(suite, tc);
-	tc = tcase_create("vsock invariance");
+	tc = tcase_create("vsock-invariance");
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, does_not_see_the_cuts);
 	suite_add_tcase(suite, tc);

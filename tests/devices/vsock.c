@@ -127,7 +127,8 @@ struct packet *vsock_expect(struct vsock_guest *g, uint16_t op, uint32_t guest_p
 {
 	struct packet *packet = &g->packet;
 
-	ck_assert_msg(vsock_take(g, PATIENCE_MS), "no packet came, wanted op %u", op);
+	ck_assert_msg(vsock_take(g, PATIENCE_MS), "no packet came, wanted op %u of %u", op,
+		      guest_port);
 	ck_assert_uint_eq(packet->op, op);
 	ck_assert_uint_eq(packet->src_cid, 2);
 	ck_assert_uint_eq(packet->dst_cid, VSOCK_CID);
