@@ -8,5 +8,9 @@ extern const struct device_type virtio_console_type;
 extern const struct device_type virtio_vsock_type;
 
 const struct device_type *const device_types[] = {
-	&virtio_blk_type, &virtio_rng_type, &virtio_console_type, &virtio_vsock_type, NULL,
+	&virtio_blk_type,     /* --disk */
+	&virtio_rng_type,     /* --rng */
+	&virtio_console_type, /* --console */
+	&virtio_vsock_type,   /* --vsock */
+	NULL,
 };
