@@ -188,12 +188,14 @@ static void console_activate(struct virtio_device *dev)
 	chardev_resume(((struct console *)dev)->chardev);
 }
 
-static void console_reset(struct virtio_device *dev)
+static void console_queue_reset(struct virtio_device *dev, unsigned int index)
 {
 	struct console *console = (struct console *)dev;
 
-	console->rx_held = false;
-	console->tx_held = false;
+	if (index == RX)
+		console->rx_held = false;
+	else
+		console->tx_held = false;
 }
 
 static void console_free(struct virtio_device *dev)
@@ -210,7 +212,7 @@ static const struct virtio_ops console_ops = {
 	.name = "virtio-console",
 	.queue_sizes = queue_sizes,
 	.activate = console_activate,
-	.reset = console_reset,
+	.queue_reset = console_queue_reset,
 	.notify = console_notify,
 	.free = console_free,
 };

@@ -82,7 +82,7 @@ static int rng_create(const char *option, const char *args, struct loop *loop,
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
-	if (virtio_device_init(dev, &rng_ops, UINT64_C(1) << VIRTIO_F_RING_RESET, NULL, 0, report)) {
+	if (virtio_device_init(dev, &rng_ops, 0, NULL, 0, report)) {
 		free(dev);
 		return -1;
 	}

@@ -282,8 +282,16 @@ static void vsock_reset(struct virtio_device *dev)
 	while ((conn = LIST_FIRST(&vsock->conns.all)))
 		vsock_drop(vsock, conn);
 	vsock->rst_count = 0;
-	vsock->rx_held = false;
-	vsock->tx_held = false;
+}
+
+static void vsock_queue_reset(struct virtio_device *dev, unsigned int index)
+{
+	struct vsock *vsock = (struct vsock *)dev;
+
+	if (index == RX)
+		vsock->rx_held = false;
+	else if (index == TX)
+		vsock->tx_held = false;
 }
 
 static void vsock_free(struct virtio_device *dev)
@@ -303,6 +311,7 @@ static const struct virtio_ops vsock_ops = {
 	.name = "virtio-vsock",
 	.queue_sizes = queue_sizes,
 	.reset = vsock_reset,
+	.queue_reset = vsock_queue_reset,
 	.notify = vsock_notify,
 	.free = vsock_free,
 };

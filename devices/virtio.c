@@ -19,7 +19,7 @@
 /* What the queue code and the transport can do, whatever the device is. */
 #define COMMON_FEATURES                                                                           \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
-	 BIT(VIRTIO_RING_F_EVENT_IDX))
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_RING_RESET))
 
 int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
 		       const void *config, size_t config_len, struct report *report)
@@ -147,12 +147,19 @@ static bool features_acceptable(const struct virtio_device *dev)
 	       !(dev->driver_features & ~dev->offered);
 }
 
+static void reset_queue(struct virtio_device *dev, unsigned int index)
+{
+	if (dev->ops->queue_reset)
+		dev->ops->queue_reset(dev, index);
+	virtq_reset(&dev->queues[index]);
+}
+
 static void reset(struct virtio_device *dev)
 {
+	for (unsigned int i = 0; i < dev->queue_count; i++)
+		reset_queue(dev, i);
 	if (dev->ops->reset)
 		dev->ops->reset(dev);
-	for (unsigned int i = 0; i < dev->queue_count; i++)
-		virtq_reset(&dev->queues[i]);
 	dev->driver_features = 0;
 	dev->status = 0;
 }
@@ -233,7 +240,7 @@ void virtio_queue_reset(struct virtio_device *dev, uint32_t index)
 	if (index >= dev->queue_count || !virtio_is_live(dev) ||
 	    !virtio_has_feature(dev, VIRTIO_F_RING_RESET))
 		return;
-	virtq_reset(&dev->queues[index]);
+	reset_queue(dev, index);
 	dev->queues[index].was_reset = true;
 }
 

@@ -31,8 +31,14 @@ struct virtio_ops {
 	const uint16_t *queue_sizes; /* maximum sizes, one at least; 0-terminated */
 	/* The driver is ready: features and queues stand until reset. */
 	void (*activate)(struct virtio_device *dev);
-	/* Forget all chains; the queues go when it returns. Also called if never activated. */
+	/* Everything but chains is as new. Also called if never activated. */
 	void (*reset)(struct virtio_device *dev);
+	/*
+	 * Forget the chains of queue @index, which goes when this returns: of each queue before
+	 * reset(), of one alone while the device runs (2.6.1). Nothing touches guest memory for
+	 * them afterwards. Models that keep none have nothing to do.
+	 */
+	void (*queue_reset)(struct virtio_device *dev, unsigned int index);
 	/* There may be chains in queue @index, which is ready. */
 	void (*notify)(struct virtio_device *dev, unsigned int index);
 	/* The driver writes to the configuration; [offset, offset + len) is in the structure. */
@@ -114,10 +120,7 @@ struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index);
 /* A write to QueueReady. */
 void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool ready);
 
-/*
- * Reset one queue, which can then be set up anew while the device runs (VIRTIO_F_RING_RESET, 2.6.1).
- * Models that never keep a chain offer it: there is nothing for them to forget.
- */
+/* Reset one queue, which can then be set up anew while the device runs (2.6.1). */
 void virtio_queue_reset(struct virtio_device *dev, uint32_t index);
 
 /* A notification by the driver, for any @index it may say. */
