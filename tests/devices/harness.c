@@ -250,7 +250,7 @@ void reg_write(struct harness *h, uint64_t offset, uint32_t value)
 gm_addr driver_ring_area(unsigned int index)
 {
 	/* The first two far apart, for tests that let one queue run over its part. */
-	return RAM_BASE + index % 2 * (RING_AREA / 2) + index / 2 * (RING_AREA / 4);
+	return RAM_BASE + index % 2 * (RING_AREA / 2) + index / 2 * (RING_AREA / 16);
 }
 
 void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size)

@@ -49,7 +49,7 @@ struct cutting cutting_at(gm_addr addr);
 struct cutting cutting_random(struct test_random *random, unsigned int round);
 void cutting_free(struct cutting *cutting);
 
-#define HARNESS_QUEUES 4
+#define HARNESS_QUEUES 16
 
 #define HARNESS_QUEUE_SIZE 256 /* the largest packed queue */
 
@@ -113,7 +113,7 @@ void driver_set_queue(struct harness *h, struct driver_queue *q);
 void driver_clear_rings(struct harness *h, struct driver_queue *q);
 /* Where driver_start() puts the rings of queue @index; tests change it before. */
 void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size);
-/* The part of the ring area that is queue @index's: RING_AREA / 4 bytes from here on. */
+/* Where queue @index is by default: RING_AREA / 16 bytes, up to 64 entries; behind the first two is more. */
 gm_addr driver_ring_area(unsigned int index);
 
 /*
