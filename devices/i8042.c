@@ -37,6 +37,16 @@ void i8042_init(struct i8042 *i8042, void (*reset)(void *arg), void *arg)
 	};
 }
 
+void i8042_reset(struct i8042 *i8042)
+{
+	pthread_mutex_lock(&i8042->lock);
+	i8042->config = CONFIG_SYSTEM | CONFIG_KBD_DISABLED | CONFIG_MOUSE_DISABLED;
+	i8042->output = 0;
+	i8042->full = false;
+	i8042->command = 0;
+	pthread_mutex_unlock(&i8042->lock);
+}
+
 static void answer(struct i8042 *i8042, uint8_t value)
 {
 	i8042->output = value;

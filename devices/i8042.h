@@ -27,6 +27,9 @@ struct i8042 {
 /* Neither fails: the device is the caller's storage. */
 void i8042_init(struct i8042 *i8042, void (*reset)(void *arg), void *arg);
 
+/* As after power-on. Any thread. */
+void i8042_reset(struct i8042 *i8042);
+
 extern const struct bus_ops i8042_data_bus_ops;    /* device: struct i8042, one byte */
 extern const struct bus_ops i8042_command_bus_ops; /* device: struct i8042, one byte */
 

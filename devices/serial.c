@@ -378,6 +378,19 @@ static void writable(void *arg)
 	pthread_mutex_unlock(&serial->lock);
 }
 
+void serial_reset(struct serial *serial)
+{
+	pthread_mutex_lock(&serial->lock);
+	serial->rx = (struct fifo){.count = 0};
+	serial->ier = serial->fcr = serial->lcr = serial->mcr = serial->scr = 0;
+	serial->lsr = LSR_THRE | LSR_IDLE;
+	serial->msr = MSR_CTS | MSR_DSR | MSR_DCD;
+	serial->divisor = 12; /* 9600 baud */
+	serial->thre_pending = false;
+	serial->signalled = IIR_NONE;
+	pthread_mutex_unlock(&serial->lock);
+}
+
 struct serial *serial_new(struct chardev *chardev, struct irq_line *irq)
 {
 	struct serial *serial = calloc(1, sizeof(*serial));
@@ -387,10 +400,7 @@ struct serial *serial_new(struct chardev *chardev, struct irq_line *irq)
 	pthread_mutex_init(&serial->lock, NULL);
 	serial->chardev = chardev;
 	serial->irq = irq;
-	serial->lsr = LSR_THRE | LSR_IDLE;
-	serial->msr = MSR_CTS | MSR_DSR | MSR_DCD;
-	serial->divisor = 12; /* 9600 baud */
-	serial->signalled = IIR_NONE;
+	serial_reset(serial);
 	chardev_set_handler(chardev, &(struct chardev_handler){room, receive, writable, serial});
 	return serial;
 }

@@ -21,6 +21,9 @@ extern const struct bus_ops serial_bus_ops; /* device: struct serial */
 /* The chardev is borrowed and its handler taken; the irq line is borrowed. NULL without memory. */
 struct serial *serial_new(struct chardev *chardev, struct irq_line *irq);
 
+/* Registers as after power-on. What is on its way to the other end still arrives. Any thread. */
+void serial_reset(struct serial *serial);
+
 /* The loop must not be running. */
 void serial_free(struct serial *serial);
 

@@ -225,8 +225,8 @@ static int parse_args(const char *option, char *args, struct blk *blk, const cha
 
 static uint64_t configure(struct blk *blk, uint64_t size)
 {
-	uint64_t features = 1U << VIRTIO_BLK_F_SEG_MAX | 1U << VIRTIO_BLK_F_BLK_SIZE |
-			    1U << VIRTIO_BLK_F_FLUSH;
+	uint64_t features =
+		1U << VIRTIO_BLK_F_SEG_MAX | 1U << VIRTIO_BLK_F_BLK_SIZE | 1U << VIRTIO_BLK_F_FLUSH;
 
 	if (blk->read_only)
 		features |= 1U << VIRTIO_BLK_F_RO;

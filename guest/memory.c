@@ -13,6 +13,7 @@
 
 #define START_INFO_MAGIC 0x336ec578
 #define MEMMAP_RAM       1
+#define MEMMAP_ACPI      3
 #define LOW_MEMORY_END   0x10000 /* left alone: firmware tables may be there */
 #define OWN_REGIONS      256
 #define MAX_USED         32
@@ -117,15 +118,17 @@ bool memory_is_free(uint64_t address, uint64_t len)
 bool memory_map_agrees(const struct abi_region *region)
 {
 	bool ram = !(region->flags & ABI_REGION_READONLY);
+	uint64_t at = region->base, end = region->base + region->size;
 
-	for (uint32_t i = 0; i < memmap_count; i++) {
-		uint64_t offset = region->base - memmap[i].base;
-
-		if (region->base >= memmap[i].base && offset < memmap[i].size &&
-		    region->size <= memmap[i].size - offset)
-			return (memmap[i].type == MEMMAP_RAM) == ram;
+	/* Entries are in order; a part of RAM may hold tables. */
+	for (uint32_t i = 0; i < memmap_count && at < end; i++) {
+		if (at < memmap[i].base || at - memmap[i].base >= memmap[i].size)
+			continue;
+		if ((memmap[i].type == MEMMAP_RAM || memmap[i].type == MEMMAP_ACPI) != ram)
+			return false;
+		at = memmap[i].base + memmap[i].size;
 	}
-	return false;
+	return at >= end;
 }
 
 /* --- buffers --------------------------------------------------------------------------------- */

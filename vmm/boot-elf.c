@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * ELF kernels, 32 and 64 bit, with a PVH note. The file is not trusted: every header is read into a
- * local structure and checked against the file and against guest memory before the first byte of
- * the guest's memory changes.
+ * ELF kernels: with a PVH note, 32 and 64 bit; without one an x86-64 file is a vmlinux and entered
+ * by Linux's 64-bit protocol. The file is not trusted: every header is read into a local structure
+ * and checked against the file and against guest memory before the first byte of the guest's memory
+ * changes.
  */
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/boot-linux.h"
 #include "vmm/boot-pvh.h"
 
 #define SEGMENTS_MAX 256
@@ -31,14 +33,16 @@ struct elf {
 	struct report *report;
 	struct segment segments[SEGMENTS_MAX];
 	size_t count;
-	bool has_entry;     /* the PVH note was found */
-	gm_addr entry;      /* what it says */
-	bool wants_regions; /* the "vmm" note was found */
+	bool pvh;   /* the PVH note was found */
+	bool is_64; /* x86-64 */
+	/* What the notes say; the entry of a vmlinux without PVH is the file header's. */
+	struct pvh_kernel kernel;
 };
 
 /* What both classes' file headers say, in one form. */
 struct file_header {
 	uint16_t machine;
+	uint64_t entry;
 	uint64_t phoff;
 	uint16_t phentsize;
 	uint16_t phnum;
@@ -66,13 +70,13 @@ static int read_file_header(struct elf *elf, struct file_header *header)
 	if (ident[EI_CLASS] == ELFCLASS64) {
 		if (!boot_image_read(elf->image, 0, &e64, sizeof(e64)))
 			return FAIL(elf, "%s: truncated ELF file: it ends in the file header", path);
-		*header = (struct file_header){e64.e_machine, e64.e_phoff, e64.e_phentsize,
-					       e64.e_phnum, sizeof(Elf64_Phdr)};
+		*header = (struct file_header){e64.e_machine,   e64.e_entry, e64.e_phoff,
+					       e64.e_phentsize, e64.e_phnum, sizeof(Elf64_Phdr)};
 	} else {
 		if (!boot_image_read(elf->image, 0, &e32, sizeof(e32)))
 			return FAIL(elf, "%s: truncated ELF file: it ends in the file header", path);
-		*header = (struct file_header){e32.e_machine, e32.e_phoff, e32.e_phentsize,
-					       e32.e_phnum, sizeof(Elf32_Phdr)};
+		*header = (struct file_header){e32.e_machine,   e32.e_entry, e32.e_phoff,
+					       e32.e_phentsize, e32.e_phnum, sizeof(Elf32_Phdr)};
 	}
 	if (header->machine != EM_X86_64 && header->machine != EM_386)
 		return FAIL(elf, "%s: ELF file for machine %u; only x86 (%u, %u) runs here", path,
@@ -156,11 +160,13 @@ static void take_note(struct elf *elf, const Elf64_Nhdr *note, const char *name,
 		uint64_t entry = 0;
 
 		memcpy(&entry, desc, note->n_descsz);
-		elf->entry = le64toh(entry);
-		elf->has_entry = true;
+		elf->kernel.entry = le64toh(entry);
+		elf->pvh = true;
 	} else if (note->n_namesz == 4 && memcmp(name, "vmm", 4) == 0 &&
 		   note->n_type == NOTE_REGIONS) {
-		elf->wants_regions = true;
+		elf->kernel.wants_regions = true;
+	} else if (note->n_namesz == 6 && memcmp(name, "Linux", 6) == 0) {
+		elf->kernel.is_linux = true;
 	}
 }
 
@@ -205,8 +211,8 @@ static bool entry_loaded(const struct elf *elf)
 	for (size_t i = 0; i < elf->count; i++) {
 		const struct segment *segment = &elf->segments[i];
 
-		if (segment->type == PT_LOAD && elf->entry >= segment->addr &&
-		    elf->entry - segment->addr < segment->filesz)
+		if (segment->type == PT_LOAD && elf->kernel.entry >= segment->addr &&
+		    elf->kernel.entry - segment->addr < segment->filesz)
 			return true;
 	}
 	return false;
@@ -233,12 +239,12 @@ static int check(struct elf *elf, const struct gm_memory *memory)
 	}
 	if (!any)
 		return FAIL(elf, "%s: no segment to load; is it linked?", path);
-	if (!elf->has_entry)
+	if (!elf->pvh && !elf->is_64)
 		return FAIL(elf, "%s: no PVH entry point; the ELF note \"Xen\" of type %d is missing",
 			    path, NOTE_PHYS32_ENTRY);
-	if (elf->entry >= PVH_LIMIT || !entry_loaded(elf))
-		return FAIL(elf, "%s: the PVH entry point %#llx is in no segment", path,
-			    (unsigned long long)elf->entry);
+	if (elf->kernel.entry >= PVH_LIMIT || !entry_loaded(elf))
+		return FAIL(elf, "%s: the %s entry point %#llx is in no segment", path,
+			    elf->pvh ? "PVH" : "64-bit", (unsigned long long)elf->kernel.entry);
 	return 0;
 }
 
@@ -260,21 +266,29 @@ static int load(const struct boot_image *image, const struct boot_params *params
 {
 	struct elf elf = {.image = image, .report = report};
 	struct placement placement = {.memory = memory};
+	struct pieces pieces = {.placement = &placement, .report = report};
 	struct file_header header;
 	int ret = -1;
 
-	if (read_file_header(&elf, &header) || read_segments(&elf, &header) || check(&elf, memory))
-		goto out;
+	if (read_file_header(&elf, &header))
+		return -1;
+	elf.is_64 = header.phsize == sizeof(Elf64_Phdr) && header.machine == EM_X86_64;
+	elf.kernel.entry = header.entry;
+	if (read_segments(&elf, &header) || check(&elf, memory))
+		return -1;
 	for (size_t i = 0; i < elf.count; i++) {
 		if (elf.segments[i].type == PT_LOAD &&
 		    placement_take(&placement, elf.segments[i].addr, elf.segments[i].memsz, report))
 			goto out;
 	}
-	if (pvh_load(params, &placement, elf.entry, elf.wants_regions, state, report) ||
-	    load_segments(&elf, memory))
-		goto out;
-	ret = 0;
+	if (elf.pvh)
+		ret = pvh_prepare(params, &pieces, &elf.kernel, state);
+	else
+		ret = linux_prepare(params, &pieces, NULL, elf.kernel.entry, state);
+	if (ret == 0 && (load_segments(&elf, memory) || pieces_write(&pieces)))
+		ret = -1;
 out:
+	pieces_clear(&pieces);
 	placement_clear(&placement);
 	return ret;
 }

@@ -24,6 +24,7 @@ struct boot_format {
 };
 
 extern const struct boot_format boot_elf;
+extern const struct boot_format boot_bzimage;
 
 /* Load a binary to an address; it is chosen by --flat, not by its contents. */
 int boot_flat_load(const struct boot_image *image, const struct boot_params *params,

@@ -6,7 +6,7 @@
 #ifndef VMM_BOOT_PVH_H
 #define VMM_BOOT_PVH_H
 
-#include "vmm/boot-image.h"
+#include "vmm/boot-pieces.h"
 
 /* Everything must be reachable for a 32-bit entry. */
 #define PVH_LIMIT (1ULL << 32)
@@ -35,13 +35,10 @@ struct pvh_module {
 	gm_le64_t reserved;
 };
 
-#define PVH_MEMORY_RAM      1
-#define PVH_MEMORY_RESERVED 2
-
 struct pvh_memory {
 	gm_le64_t addr;
 	gm_le64_t size;
-	gm_le32_t type;
+	gm_le32_t type; /* enum memmap_type */
 	gm_le32_t reserved;
 };
 
@@ -57,11 +54,18 @@ struct pvh_region {
 
 #define PVH_REGION_READ_ONLY 1
 
+/* What a kernel's notes say of it. */
+struct pvh_kernel {
+	gm_addr entry;
+	bool wants_regions; /* the region table */
+	bool is_linux;
+};
+
 /*
- * Place start info, memory map, command line and modules, and set state for the entry point. The
- * kernel's own memory is spoken for in @placement already.
+ * Add start info, memory map, ACPI tables, command line and modules to @pieces, and set the state
+ * for the entry point. The kernel's own memory is spoken for in their placement already.
  */
-int pvh_load(const struct boot_params *params, struct placement *placement, gm_addr entry,
-	     bool wants_regions, struct boot_state *state, struct report *report);
+int pvh_prepare(const struct boot_params *params, struct pieces *pieces,
+		const struct pvh_kernel *kernel, struct boot_state *state);
 
 #endif

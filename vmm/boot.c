@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 
 static const struct boot_format *const formats[] = {
 	&boot_elf,
+	&boot_bzimage,
 };
 
 #define PAGE 4096ULL
@@ -191,6 +193,35 @@ void placement_clear(struct placement *placement)
 	*placement = (struct placement){0};
 }
 
+char *boot_cmdline(const struct boot_params *params, bool is_linux)
+{
+	const char *words[] = {
+		params->cmdline ? params->cmdline
+		: is_linux      ? params->linux_words
+				: NULL,
+		params->append,
+		is_linux ? NULL : params->device_words,
+	};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool any = false;
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!words[i] || !*words[i])
+			continue;
+		fprintf(out, "%s%s", any ? " " : "", words[i]);
+		any = true;
+	}
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
 int boot_load(const struct boot_params *params, const struct gm_memory *memory,
 	      struct boot_state *state, struct report *report)
 {
@@ -209,8 +240,8 @@ int boot_load(const struct boot_params *params, const struct gm_memory *memory,
 			ret = formats[i]->load(&image, params, memory, state, report);
 		else
 			ret = report_fail(report, REPORT_USER,
-					  "kernel %s: neither an ELF file nor, without --flat "
-					  "ADDRESS, a flat binary",
+					  "kernel %s: neither an ELF file nor a bzImage nor, "
+					  "without --flat ADDRESS, a flat binary",
 					  params->kernel);
 	}
 	if (image.fd >= 0)

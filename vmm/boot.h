@@ -27,6 +27,7 @@ struct boot_state {
 	uint64_t rsi;   /* Linux: zero page */
 	uint64_t rdi;
 	uint64_t cr3; /* BOOT_LONG: page tables */
+	bool is_linux;
 };
 
 struct boot_module {
@@ -34,13 +35,26 @@ struct boot_module {
 	const char *cmdline; /* may be NULL */
 };
 
+struct acpi_machine;
+
 struct boot_params {
-	const char *kernel;  /* path */
-	const char *cmdline; /* complete, devices included */
+	const char *kernel;              /* path */
+	const char *cmdline;             /* the whole of it, or NULL for the default */
+	const char *append;              /* behind it, or NULL */
+	const char *linux_words;         /* the default of a Linux kernel, or NULL */
+	const char *device_words;        /* for kernels that do not read ACPI, or NULL */
+	const char *initrd;              /* path, or NULL */
+	const struct acpi_machine *acpi; /* what the ACPI tables describe; NULL: none */
 	const struct boot_module *modules;
 	size_t module_count;
 	const char *flat; /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
 };
+
+/*
+ * The command line: the given one or the default, what is to be appended, and the device words if
+ * the kernel is not Linux, which finds devices in the ACPI tables. To be freed; NULL without memory.
+ */
+char *boot_cmdline(const struct boot_params *params, bool is_linux);
 
 /*
  * Load everything into @memory and say how to start. All checks come before the first byte is

@@ -209,6 +209,33 @@ struct irq_line *ioapic_line(struct ioapic *ioapic, unsigned int pin)
 	return ioapic->pins[pin].eventfd < 0 ? NULL : &ioapic->pins[pin].line;
 }
 
+void ioapic_reset(struct ioapic *ioapic)
+{
+	pthread_mutex_lock(&ioapic->lock);
+	ioapic->select = 0;
+	ioapic->id = 0;
+	for (unsigned int i = 0; i < IOAPIC_PINS; i++) {
+		uint64_t count;
+
+		redirect(ioapic, i, REDIRECT_MASKED);
+		/* An edge nobody took is of the machine that was. */
+		if (ioapic->pins[i].eventfd >= 0 &&
+		    read(ioapic->pins[i].eventfd, &count, sizeof(count)) < 0)
+			continue;
+	}
+	pthread_mutex_unlock(&ioapic->lock);
+}
+
+bool ioapic_is_open(struct ioapic *ioapic, unsigned int pin)
+{
+	bool open;
+
+	pthread_mutex_lock(&ioapic->lock);
+	open = ioapic->pins[pin].attached;
+	pthread_mutex_unlock(&ioapic->lock);
+	return open;
+}
+
 void ioapic_destroy(struct ioapic *ioapic)
 {
 	/* Attached or not: an irqfd lets go when its eventfd is closed or its VM goes. */

@@ -43,6 +43,12 @@ void ioapic_init(struct ioapic *ioapic, const struct kvm *kvm);
 /* The line into @pin, which had none; NULL and errno on failure. Before the machine runs. */
 struct irq_line *ioapic_line(struct ioapic *ioapic, unsigned int pin);
 
+/* As after power-on: all pins masked. No vCPU may be running. */
+void ioapic_reset(struct ioapic *ioapic);
+
+/* Whether the guest listens to @pin. Any thread. */
+bool ioapic_is_open(struct ioapic *ioapic, unsigned int pin);
+
 /* No vCPU and no device may be running. */
 void ioapic_destroy(struct ioapic *ioapic);
 

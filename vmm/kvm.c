@@ -12,6 +12,7 @@
 
 /* Slots of a kernel too old to say how many it has. */
 #define DEFAULT_SLOTS 32
+#define DEFAULT_VCPUS 4
 
 #define NEED(name)                               \
 	{                                        \
@@ -62,7 +63,7 @@ static int open_failed(const char *path, struct report *report)
 
 static int check_capabilities(struct kvm *kvm, const char *path, struct report *report)
 {
-	int slots;
+	int slots, vcpus;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (ioctl(kvm->fd, KVM_CHECK_EXTENSION, needed[i].number) <= 0)
@@ -71,6 +72,10 @@ static int check_capabilities(struct kvm *kvm, const char *path, struct report *
 	}
 	slots = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
 	kvm->max_slots = slots > 0 ? (size_t)slots : DEFAULT_SLOTS;
+	vcpus = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS);
+	kvm->good_vcpus = vcpus > 0 ? (unsigned int)vcpus : DEFAULT_VCPUS;
+	vcpus = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	kvm->max_vcpus = vcpus > 0 ? (unsigned int)vcpus : kvm->good_vcpus;
 	return 0;
 }
 
@@ -97,13 +102,18 @@ int kvm_open(struct kvm *kvm, const char *path, struct report *report)
 	return 0;
 }
 
-void kvm_close(struct kvm *kvm)
+void kvm_destroy_vm(struct kvm *kvm)
 {
 	if (kvm->vm >= 0)
 		close(kvm->vm);
+	kvm->vm = -1;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	kvm_destroy_vm(kvm);
 	if (kvm->fd >= 0)
 		close(kvm->fd);
-	kvm->vm = -1;
 	kvm->fd = -1;
 }
 

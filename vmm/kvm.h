@@ -20,6 +20,8 @@ struct kvm {
 	int fd;
 	int vm; /* -1 before kvm_create_vm() */
 	size_t max_slots;
+	unsigned int good_vcpus; /* what KVM recommends: the host's processors */
+	unsigned int max_vcpus;
 	size_t run_size; /* of a vCPU's shared page, struct kvm_run first */
 };
 
@@ -37,6 +39,15 @@ void kvm_close(struct kvm *kvm);
  */
 int kvm_create_vm(struct kvm *kvm, const struct gm_memory *memory, unsigned int ioapic_pins,
 		  struct report *report);
+
+/* End the VM; another can be made. Its vCPUs are gone already. */
+void kvm_destroy_vm(struct kvm *kvm);
+
+/*
+ * Whether this KVM runs what every stock kernel executes in ring 0 when it starts, tried on a small
+ * VM. 1, 0 or -1 (@report).
+ */
+int kvm_runs_kernels(const struct kvm *kvm, struct report *report);
 
 /*
  * These change what a running guest sees: 0, or -1 and errno. Any thread.

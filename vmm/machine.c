@@ -3,7 +3,7 @@
  * Putting the machine together, running it, taking it apart in reverse. What each part does is
  * its own file's; which address and interrupt it has is decided here.
  */
-#include "vmm/machine.h"
+#include "vmm/machine-parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,30 +12,12 @@
 
 #include "vmm/layout.h"
 
+/* Local APIC ids are 8 bits wide, and the last is for all. */
+#define VCPUS_MAX 254
+
 static int out_of_memory(struct report *report)
 {
 	return report_fail(report, REPORT_HOST, "out of memory");
-}
-
-/* --- how it ends ------------------------------------------------------------------------------ */
-
-void machine_stop(struct machine *machine, int status)
-{
-	loop_stop(machine->loop, status);
-}
-
-/* On a vCPU's thread: not one instruction more. */
-static void guest_ends(void *arg, int status)
-{
-	struct machine *machine = arg;
-
-	vcpu_leave(&machine->vcpu);
-	machine_stop(machine, status);
-}
-
-static void guest_resets(void *arg)
-{
-	guest_ends(arg, 0);
 }
 
 /* --- platform devices --------------------------------------------------------------------------- */
@@ -59,6 +41,9 @@ static int add_ranges(struct machine *machine, struct report *report)
 		{I8042_COMMAND_PORT, 1, &i8042_command_bus_ops, &machine->i8042, "i8042 command"},
 		{EXIT_PORT_BASE, EXIT_PORT_SIZE, &exit_port_bus_ops, &machine->exit_port, "exit"},
 		{MACHINE_COM1_PORT, SERIAL_PORTS, &serial_bus_ops, machine->serial, "COM1"},
+		{RTC_PORT, RTC_PORTS, &rtc_bus_ops, &machine->rtc, "clock"},
+		{PANIC_PORT, 1, &panic_bus_ops, &machine->power, "pvpanic"},
+		{POWER_PORT, POWER_PORTS, &power_bus_ops, &machine->power, "power"},
 	};
 	const struct bus_range ioapic = {
 		IOAPIC_BASE, IOAPIC_SIZE, &ioapic_bus_ops, &machine->ioapic, "IOAPIC",
@@ -71,21 +56,50 @@ static int add_ranges(struct machine *machine, struct report *report)
 	return bus_add(&machine->mmio, &ioapic) ? out_of_memory(report) : 0;
 }
 
-int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *memory,
-		   const char *serial, struct report *report)
+static int check_cpus(const struct kvm *kvm, unsigned int cpus, struct report *report)
 {
-	*machine = (struct machine){.kvm = kvm};
+	unsigned int max = kvm->max_vcpus < VCPUS_MAX ? kvm->max_vcpus : VCPUS_MAX;
+
+	if (cpus > max)
+		return report_fail(report, REPORT_USER, "--cpus %u: at most %u are possible here",
+				   cpus, max);
+	if (cpus > kvm->good_vcpus)
+		fprintf(stderr,
+			"vmm: --cpus %u: slower than with at most %u, which KVM on this host "
+			"recommends\n",
+			cpus, kvm->good_vcpus);
+	return 0;
+}
+
+int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *memory,
+		   const struct machine_config *config, struct report *report)
+{
+	*machine = (struct machine){
+		.kvm = kvm, .config = *config, .restart = -1, .press = -1, .timer = -1};
 	ioapic_init(&machine->ioapic, kvm);
-	i8042_init(&machine->i8042, guest_resets, machine);
-	machine->exit_port = (struct exit_port){guest_ends, machine};
+	i8042_init(&machine->i8042, machine_guest_resets, machine);
+	rtc_init(&machine->rtc, NULL);
+	machine->exit_port = (struct exit_port){machine_guest_ends, machine};
+	machine->env = (struct vcpu_env){
+		.kvm = kvm,
+		.pio = &machine->pio,
+		.mmio = &machine->mmio,
+		.end = machine_guest_ends,
+		.arg = machine,
+	};
+	if (check_cpus(kvm, config->cpus, report))
+		return -1;
+	machine->vcpus = calloc(config->cpus, sizeof(*machine->vcpus));
+	if (!machine->vcpus)
+		return out_of_memory(report);
 	machine->loop = loop_new();
 	if (!machine->loop)
 		return report_fail(report, REPORT_HOST, "epoll: %s", strerror(errno));
 	if (gm_cell_new(memory, &machine->memory))
 		return out_of_memory(report);
-	if (add_serial(machine, serial, report))
-		return -1;
-	if (add_ranges(machine, report))
+	machine->env.memory = machine->memory;
+	if (add_serial(machine, config->serial, report) || machine_add_power(machine, report) ||
+	    add_ranges(machine, report))
 		return -1;
 	return kvm_create_vm(kvm, memory, IOAPIC_PINS, report);
 }
@@ -152,7 +166,7 @@ int machine_add_device(struct machine *machine, const struct device_type *type, 
 	return plug_in(machine, slot, report);
 }
 
-char *machine_cmdline(const struct machine *machine, const char *cmdline)
+char *machine_device_words(const struct machine *machine)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -160,11 +174,9 @@ char *machine_cmdline(const struct machine *machine, const char *cmdline)
 
 	if (!out)
 		return NULL;
-	fputs(cmdline, out);
 	for (size_t i = 0; i < machine->slot_count; i++)
-		fprintf(out, "%svirtio_mmio.device=%#x@%#llx:%u", *cmdline || i ? " " : "",
-			VIRTIO_MMIO_SIZE, (unsigned long long)machine->slots[i].base,
-			machine->slots[i].pin);
+		fprintf(out, "%svirtio_mmio.device=%#x@%#llx:%u", i ? " " : "", VIRTIO_MMIO_SIZE,
+			(unsigned long long)machine->slots[i].base, machine->slots[i].pin);
 	if (fclose(out)) {
 		free(text);
 		return NULL;
@@ -172,44 +184,135 @@ char *machine_cmdline(const struct machine *machine, const char *cmdline)
 	return text;
 }
 
-/* --- vCPU, run, end ------------------------------------------------------------------------------- */
+/* --- what the tables say -------------------------------------------------------------------------- */
 
-int machine_create_vcpu(struct machine *machine, const struct boot_state *state, struct report *report)
+const struct acpi_machine *machine_acpi(struct machine *machine)
 {
-	machine->env = (struct vcpu_env){
-		.kvm = machine->kvm,
-		.pio = &machine->pio,
-		.mmio = &machine->mmio,
-		.memory = machine->memory,
-		.end = guest_ends,
-		.arg = machine,
+	struct acpi_device *device = machine->acpi_devices;
+
+	*device++ = (struct acpi_device){
+		.name = "COM1",
+		.hid = "PNP0501",
+		.io = MACHINE_COM1_PORT,
+		.io_len = SERIAL_PORTS,
+		.gsi = MACHINE_COM1_PIN,
 	};
-	machine->has_vcpu = true;
-	if (vcpu_create(&machine->vcpu, &machine->env, 0, 1, report))
-		return -1;
-	return vcpu_set_boot_state(&machine->vcpu, state, report);
+	*device++ = (struct acpi_device){
+		.name = "RTC_",
+		.hid = "PNP0B00",
+		.io = RTC_PORT,
+		.io_len = RTC_PORTS,
+		.gsi = -1,
+	};
+	*device++ = (struct acpi_device){
+		.name = "PEVT",
+		.hid = "QEMU0001",
+		.io = PANIC_PORT,
+		.io_len = 1,
+		.gsi = -1,
+	};
+	for (size_t i = 0; i < machine->slot_count; i++) {
+		*device = (struct acpi_device){
+			.hid = "LNRO0005",
+			.uid = (unsigned int)i,
+			.mmio = (uint32_t)machine->slots[i].base,
+			.mmio_len = VIRTIO_MMIO_SIZE,
+			.gsi = (int)machine->slots[i].pin,
+		};
+		snprintf(device->name, sizeof(device->name), "VR%02zX", i);
+		device++;
+	}
+	machine->acpi = (struct acpi_machine){
+		.cpus = machine->config.cpus,
+		.lapic_base = LAPIC_BASE,
+		.ioapic_base = IOAPIC_BASE,
+		.devices = machine->acpi_devices,
+		.device_count = (size_t)(device - machine->acpi_devices),
+		.sleep_control = POWER_PORT + POWER_SLEEP_CONTROL,
+		.sleep_status = POWER_PORT + POWER_SLEEP_STATUS,
+		.reset = POWER_PORT + POWER_RESET,
+		.reset_value = POWER_RESET_VALUE,
+		.button_gsi = MACHINE_BUTTON_PIN,
+	};
+	return &machine->acpi;
+}
+
+/* --- vCPUs, run, end ------------------------------------------------------------------------------ */
+
+/* One line instead of a guest that stands still or ends in a report of registers. */
+static int check_host(const struct machine *machine, const char *kernel, struct report *report)
+{
+	int runs = kvm_runs_kernels(machine->kvm, report);
+
+	if (runs == 0)
+		report_fail(report, REPORT_HOST,
+			    "kernel %s: this host's KVM interprets ring 0 without cmpxchg16b or "
+			    "int3, which Linux executes when it starts; scripts/kvm-lab has a "
+			    "KVM that runs it",
+			    kernel);
+	return runs > 0 ? 0 : -1;
+}
+
+int machine_boot(struct machine *machine, const struct boot_params *params, struct report *report)
+{
+	struct gm_memory *memory = gm_cell_snapshot(machine->memory);
+	struct boot_state state;
+	int err = boot_load(params, memory, &state, report);
+
+	gm_memory_put(memory);
+	machine->boot = params;
+	if (!err && state.is_linux)
+		err = check_host(machine, params->kernel, report);
+	for (unsigned int i = 0; i < machine->config.cpus && !err; i++) {
+		machine->vcpu_count++;
+		err = vcpu_create(&machine->vcpus[i], &machine->env, i, machine->config.cpus, report);
+	}
+	return err ? err : vcpu_set_boot_state(&machine->vcpus[0], &state, report);
+}
+
+int machine_start_vcpus(struct machine *machine, struct report *report)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
+		if (vcpu_start(&machine->vcpus[i], report))
+			return -1;
+	}
+	return 0;
+}
+
+static void stop_vcpus(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		vcpu_leave(&machine->vcpus[i]);
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		vcpu_stop(&machine->vcpus[i]);
+}
+
+void machine_end_vcpus(struct machine *machine)
+{
+	stop_vcpus(machine);
+	while (machine->vcpu_count)
+		vcpu_destroy(&machine->vcpus[--machine->vcpu_count]);
 }
 
 int machine_run(struct machine *machine, int *status, struct report *report)
 {
-	int err;
+	int err = machine_start_vcpus(machine, report);
 
-	if (vcpu_start(&machine->vcpu, report))
-		return -1;
-	*status = loop_run(machine->loop);
-	err = errno;
-	vcpu_stop(&machine->vcpu);
-	if (*status < 0)
-		return report_fail(report, REPORT_HOST, "epoll: %s", strerror(err));
-	return 0;
+	if (!err)
+		*status = loop_run(machine->loop);
+	if (!err && *status < 0)
+		err = report_fail(report, REPORT_HOST, "epoll: %s", strerror(errno));
+	stop_vcpus(machine);
+	return err;
 }
 
 void machine_destroy(struct machine *machine)
 {
-	if (machine->has_vcpu)
-		vcpu_destroy(&machine->vcpu);
+	machine_end_vcpus(machine);
+	free(machine->vcpus);
 	while (machine->slot_count)
 		virtio_mmio_free(machine->slots[--machine->slot_count].mmio);
+	machine_remove_power(machine);
 	serial_free(machine->serial);
 	chardev_close(machine->serial_chardev);
 	bus_clear(&machine->pio);

@@ -3,8 +3,11 @@
  * The machine: memory, buses, platform devices, virtio devices and vCPUs, put together.
  *
  *	0x60, 0x64	i8042, reset only
+ *	0x70, 0x71	clock
  *	0xf4, 0xf8	exit ports
  *	0x3f8		COM1, IOAPIC pin 4
+ *	0x505		pvpanic
+ *	0x600		ACPI sleep and reset; the power button is IOAPIC pin 3
  *	MMIO_DEVICE_BASE	virtio-mmio pages, one device each, pins from MACHINE_FIRST_PIN
  *	IOAPIC_BASE	the IOAPIC; the local APICs are KVM's
  */
@@ -14,13 +17,17 @@
 #include "devices/devices.h"
 #include "devices/exit-port.h"
 #include "devices/i8042.h"
+#include "devices/power.h"
+#include "devices/rtc.h"
 #include "devices/serial.h"
 #include "devices/virtio-mmio.h"
+#include "vmm/acpi.h"
 #include "vmm/ioapic.h"
 #include "vmm/vcpu.h"
 
-#define MACHINE_COM1_PORT 0x3f8
-#define MACHINE_COM1_PIN  4
+#define MACHINE_COM1_PORT  0x3f8
+#define MACHINE_COM1_PIN   4
+#define MACHINE_BUTTON_PIN 3
 
 /* Pins below belong to what a PC has there. */
 #define MACHINE_FIRST_PIN   5
@@ -38,7 +45,14 @@ struct machine_slot {
 	unsigned int pin;
 };
 
-/* Constant while the machine runs. */
+/* What is there whatever the guest is. */
+struct machine_config {
+	const char *serial; /* what COM1 is connected to (devices/chardev.h) */
+	unsigned int cpus;  /* 1 or more */
+	bool no_reboot;     /* a reset ends the machine */
+};
+
+/* Constant while the machine runs, but for what a restart replaces: the VM and the vCPUs. */
 struct machine {
 	struct kvm *kvm;
 	struct loop *loop;
@@ -48,41 +62,69 @@ struct machine {
 	struct ioapic ioapic;
 	struct i8042 i8042;
 	struct exit_port exit_port;
+	struct power power;
+	struct rtc rtc;
+	struct irq_line *button;
 	struct chardev *serial_chardev;
 	struct serial *serial;
 	struct machine_slot slots[MACHINE_DEVICES_MAX];
 	size_t slot_count;
 	struct vcpu_env env;
-	struct vcpu vcpu;
-	bool has_vcpu;
+	struct vcpu *vcpus;
+	unsigned int vcpu_count; /* made so far; machine_config.cpus once it runs */
+	struct machine_config config;
+	const struct boot_params *boot;
+	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 3];
+	struct acpi_machine acpi;
+	int restart; /* eventfd: a vCPU asks for it */
+	struct loop_watch *restart_watch;
+	int press;      /* eventfd: the power button is to be pressed */
+	int off_status; /* atomic: the status if nobody listens to it */
+	struct loop_watch *press_watch;
+	int timer; /* timerfd of machine_set_timeout(), or -1 */
+	struct loop_watch *timer_watch;
 };
 
 /*
- * Make the machine on @memory with its platform devices; @kvm is open and outlives it. COM1 is
- * connected to @serial (devices/chardev.h). machine_destroy() in every case.
+ * Make the machine on @memory with its platform devices; @kvm is open and outlives it.
+ * machine_destroy() in every case.
  */
 int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *memory,
-		   const char *serial, struct report *report);
+		   const struct machine_config *config, struct report *report);
 void machine_destroy(struct machine *machine);
 
-/* Create and plug in a virtio device. Before machine_create_vcpu(). */
+/* Create and plug in a virtio device. Before machine_boot(). */
 int machine_add_device(struct machine *machine, const struct device_type *type, const char *args,
 		       struct report *report);
 
 /*
- * The kernel's command line: @cmdline and a virtio_mmio.device= for each device, which is how a
- * kernel without ACPI finds them. To be freed; NULL if memory is short.
+ * What a kernel that does not read ACPI finds the devices by: a virtio_mmio.device= for each, with
+ * blanks between. To be freed; NULL if memory is short.
  */
-char *machine_cmdline(const struct machine *machine, const char *cmdline);
+char *machine_device_words(const struct machine *machine);
 
-/* The vCPU with the registers of @state. */
-int machine_create_vcpu(struct machine *machine, const struct boot_state *state,
-			struct report *report);
+/* What the ACPI tables are to describe; valid as long as the machine. */
+const struct acpi_machine *machine_acpi(struct machine *machine);
+
+/*
+ * Load the kernel and make the vCPUs, the first with the registers it is entered with. @params
+ * outlives the machine: a restart loads it again.
+ */
+int machine_boot(struct machine *machine, const struct boot_params *params, struct report *report);
+
+/* End machine_run() after so many seconds with MACHINE_END_TIMEOUT. */
+int machine_set_timeout(struct machine *machine, unsigned int seconds, struct report *report);
 
 /* Run until the guest or machine_stop() ends it: 0 and *@status, or -1 (@report). */
 int machine_run(struct machine *machine, int *status, struct report *report);
 
 /* End machine_run() with @status; the first call counts. Any thread, async-signal-safe. */
 void machine_stop(struct machine *machine, int status);
+
+/*
+ * Press the power button; where the guest does not listen to it, end with @status. Any thread,
+ * async-signal-safe.
+ */
+void machine_press_button(struct machine *machine, int status);
 
 #endif

@@ -42,43 +42,58 @@ static int prepare_process(struct report *report)
 	return 0;
 }
 
-static int load(struct machine *machine, const struct options *options,
-		const struct gm_memory *memory, struct report *report)
+static int add_devices(struct machine *machine, const struct options *options, struct report *report)
 {
-	struct boot_params params = {
-		.kernel = options->kernel,
-		.modules = options->modules,
-		.module_count = options->module_count,
-		.flat = options->flat,
-	};
-	struct boot_state state;
-	char *cmdline;
-	int err;
-
 	for (size_t i = 0; i < options->device_count; i++) {
 		const struct option_device *device = &options->devices[i];
 
 		if (machine_add_device(machine, device->type, device->args, report))
 			return -1;
 	}
-	cmdline = machine_cmdline(machine, options->cmdline);
-	if (!cmdline)
+	return 0;
+}
+
+static int load(struct machine *machine, const struct options *options, struct boot_params *params,
+		struct report *report)
+{
+	int err = add_devices(machine, options, report);
+
+	if (err)
+		return err;
+	*params = (struct boot_params){
+		.kernel = options->kernel,
+		.cmdline = options->cmdline,
+		.append = options->append,
+		.linux_words = options->linux_words,
+		.device_words = machine_device_words(machine),
+		.initrd = options->initrd,
+		.acpi = machine_acpi(machine),
+		.modules = options->modules,
+		.module_count = options->module_count,
+		.flat = options->flat,
+	};
+	if (!params->device_words)
 		return report_fail(report, REPORT_HOST, "out of memory");
-	params.cmdline = cmdline;
-	err = boot_load(&params, memory, &state, report);
-	free(cmdline);
-	return err ? err : machine_create_vcpu(machine, &state, report);
+	if (options->timeout && machine_set_timeout(machine, options->timeout, report))
+		return -1;
+	return machine_boot(machine, params, report);
 }
 
 static int run(const struct options *options, struct kvm *kvm, struct gm_memory *memory,
 	       int *status, struct report *report)
 {
+	const struct machine_config config = {
+		.serial = options->serial,
+		.cpus = options->cpus,
+		.no_reboot = options->no_reboot,
+	};
+	struct boot_params params = {0};
 	struct machine machine;
-	int err = machine_create(&machine, kvm, memory, options->serial, report);
+	int err = machine_create(&machine, kvm, memory, &config, report);
 
 	if (err)
 		goto out;
-	err = load(&machine, options, memory, report);
+	err = load(&machine, options, &params, report);
 	if (err)
 		goto out;
 	err = terminal_begin(&machine, report);
@@ -89,6 +104,7 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 		print_stats(&machine);
 out:
 	machine_destroy(&machine);
+	free((char *)params.device_words);
 	return err;
 }
 

@@ -70,11 +70,57 @@ static int take_fragment(struct parse *parse, const char *value)
 	return 0;
 }
 
+static int take_text(struct parse *parse, const char *option, const char **text, const char *value)
+{
+	if (once(parse, option, *text, value))
+		return -1;
+	*text = value;
+	return 0;
+}
+
 static int take_cmdline(struct parse *parse, const char *value)
 {
-	if (once(parse, "--cmdline", *parse->options->cmdline ? parse->options->cmdline : NULL, value))
-		return -1;
-	parse->options->cmdline = value;
+	return take_text(parse, "--cmdline", &parse->options->cmdline, value);
+}
+
+static int take_append(struct parse *parse, const char *value)
+{
+	return take_text(parse, "--append", &parse->options->append, value);
+}
+
+static int take_initrd(struct parse *parse, const char *value)
+{
+	return take_text(parse, "--initrd", &parse->options->initrd, value);
+}
+
+/* A number from 1 to @max. */
+static int take_number(struct parse *parse, const char *option, unsigned int max, const char *value,
+		       unsigned int *number)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || n < 1 || n > max)
+		return report_fail(parse->report, REPORT_USER, "%s %s: not a number from 1 to %u",
+				   option, value, max);
+	*number = (unsigned int)n;
+	return 0;
+}
+
+static int take_cpus(struct parse *parse, const char *value)
+{
+	return take_number(parse, "--cpus", 4096, value, &parse->options->cpus);
+}
+
+static int take_timeout(struct parse *parse, const char *value)
+{
+	return take_number(parse, "--timeout", 1000000000, value, &parse->options->timeout);
+}
+
+static int take_no_reboot(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->no_reboot = true;
 	return 0;
 }
 
@@ -97,10 +143,7 @@ static int take_module(struct parse *parse, const char *value)
 
 static int take_flat(struct parse *parse, const char *value)
 {
-	if (once(parse, "--flat", parse->options->flat, value))
-		return -1;
-	parse->options->flat = value;
-	return 0;
+	return take_text(parse, "--flat", &parse->options->flat, value);
 }
 
 static int take_serial(struct parse *parse, const char *value)
@@ -141,10 +184,15 @@ static const struct option_row rows[] = {
 	{"region", "BASE:SIZE[,WORD...]", "one region of memory; may be repeated", take_region},
 	{"layout", "FILE", "a file with one region a line", take_layout},
 	{"fragment", "SIZE[,seed=N]", "cut all RAM into mappings of SIZE, or up to it", take_fragment},
+	{"cpus", "N", "vCPUs (1)", take_cpus},
 	{"cmdline", "TEXT", "the kernel's command line", take_cmdline},
+	{"append", "TEXT", "more of it, behind the default or --cmdline", take_append},
+	{"initrd", "PATH", "an initial RAM disk for Linux", take_initrd},
 	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module},
 	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat},
 	{"serial", "BACKEND", "COM1: null, file=PATH, pty (stdio, if no device has it)", take_serial},
+	{"no-reboot", NULL, "end where the guest asks for a reset", take_no_reboot},
+	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
 	{"print-map", NULL, "print the memory map first", take_print_map},
 	{"stats", NULL, "print counters at the end", take_stats},
 	{"help", NULL, "this text", take_help},
@@ -172,7 +220,8 @@ static int take_help(struct parse *parse, const char *value)
 	       "  vmm kernel.elf --region 0:64M --region 4G:64M,file=ram.bin\n"
 	       "  vmm boot.bin --flat 0x7c00                   a 16-bit binary\n"
 	       "\n"
-	       "KERNEL is an ELF file with a PVH note, or a flat binary (--flat).\n"
+	       "KERNEL is a Linux bzImage or vmlinux, an ELF file with a PVH note, or a flat\n"
+	       "binary (--flat).\n"
 	       "\n");
 	for (size_t i = 0; i < ROWS; i++)
 		print_row(rows[i].name, rows[i].args, rows[i].help);
@@ -284,6 +333,40 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 	return row < rows + ROWS ? row->take(parse, next) : add_device(parse, *type, next);
 }
 
+/* Whether a console device has standard input and output. */
+static bool has_stdio(const struct options *options)
+{
+	for (size_t i = 0; i < options->device_count; i++) {
+		const char *args = options->devices[i].args;
+
+		if (args && strncmp(args, "stdio", 5) == 0 && (!args[5] || args[5] == ','))
+			return true;
+	}
+	return false;
+}
+
+static const struct option_device *first_disk(const struct options *options)
+{
+	for (size_t i = 0; i < options->device_count; i++) {
+		if (strcmp(options->devices[i].type->name, "disk") == 0)
+			return &options->devices[i];
+	}
+	return NULL;
+}
+
+/* What Linux is told unless --cmdline says it all: where its console and its root are. */
+static int make_linux_words(struct options *options)
+{
+	const struct option_device *disk = first_disk(options);
+	const char *words = disk ? strchr(disk->args, ',') : NULL;
+	bool ro = words && (strncmp(words, ",ro", 3) == 0 || strstr(words, ",ro,"));
+
+	return asprintf(&options->linux_words, "console=%s%s", has_stdio(options) ? "hvc0" : "ttyS0",
+			!disk ? ""
+			: ro  ? " root=/dev/vda ro"
+			      : " root=/dev/vda rw") < 0;
+}
+
 /* What can be said only when all options are known. */
 static int finish(struct parse *parse)
 {
@@ -298,17 +381,18 @@ static int finish(struct parse *parse)
 			"--memory %s: cannot be combined with --region or --layout, which "
 			"say it all",
 			parse->memory);
-	if (options->flat && (options->module_count || *options->cmdline))
-		return report_fail(parse->report, REPORT_USER,
-				   "--flat %s: a flat binary takes no --module and no --cmdline",
-				   options->flat);
+	if (options->flat &&
+	    (options->module_count || options->cmdline || options->append || options->initrd))
+		return report_fail(
+			parse->report, REPORT_USER,
+			"--flat %s: a flat binary takes no --module, --initrd, --cmdline "
+			"or --append",
+			options->flat);
 	/* There is one standard input and output; who asks for it by name has it. */
-	for (size_t i = 0; i < options->device_count && !parse->serial; i++) {
-		const char *args = options->devices[i].args;
-
-		if (args && strcmp(args, "stdio") == 0)
-			options->serial = "null";
-	}
+	if (has_stdio(options) && !parse->serial)
+		options->serial = "null";
+	if (make_linux_words(options))
+		return out_of_memory(parse->report);
 	if (!parse->regions &&
 	    layout_add_memory(&options->layout, parse->memory ? parse->memory : "128M", parse->report))
 		return -1;
@@ -322,7 +406,7 @@ int options_parse(int argc, char **argv, struct options *options, struct report 
 	struct parse parse = {.options = options, .report = report};
 	bool only_words = false;
 
-	*options = (struct options){.cmdline = "", .serial = "stdio"};
+	*options = (struct options){.serial = "stdio", .cpus = 1};
 	for (int i = 1; i < argc; i++) {
 		bool used = false;
 		int ret;
@@ -357,5 +441,6 @@ void options_clear(struct options *options)
 	layout_clear(&options->layout);
 	free(options->modules);
 	free(options->devices);
+	free(options->linux_words);
 	*options = (struct options){0};
 }

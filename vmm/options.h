@@ -16,10 +16,12 @@ struct option_device {
 	const char *args; /* NULL if the device takes none */
 };
 
-/* Strings point into argv. */
+/* Strings point into argv, but for linux_words. */
 struct options {
 	const char *kernel;
-	const char *cmdline;  /* --cmdline, or "" */
+	const char *cmdline;  /* --cmdline, or NULL */
+	const char *append;   /* --append, or NULL */
+	const char *initrd;   /* --initrd, or NULL */
 	const char *flat;     /* --flat, or NULL */
 	const char *serial;   /* --serial, or "stdio" */
 	struct layout layout; /* checked by layout_build() */
@@ -27,8 +29,12 @@ struct options {
 	size_t module_count;
 	struct option_device *devices; /* in command line order */
 	size_t device_count;
-	bool print_map; /* --print-map: the memory map on standard error before the start */
-	bool stats;     /* --stats: counters on standard error at the end */
+	char *linux_words;    /* what a Linux kernel is told without --cmdline */
+	unsigned int cpus;    /* --cpus, or 1 */
+	unsigned int timeout; /* --timeout in seconds; 0: none */
+	bool no_reboot;       /* --no-reboot: a reset ends the machine */
+	bool print_map;       /* --print-map: the memory map on standard error before the start */
+	bool stats;           /* --stats: counters on standard error at the end */
 };
 
 /*

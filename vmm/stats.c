@@ -18,12 +18,8 @@ static void print_device(struct virtio_device *device)
 		stats.transfers, stats.transfers_crossed);
 }
 
-void print_stats(const struct machine *machine)
+static void print_vcpu(const struct vcpu *vcpu)
 {
-	const struct vcpu *vcpu = &machine->vcpu;
-
-	for (size_t i = 0; i < machine->slot_count; i++)
-		print_device(machine->slots[i].device);
 	fprintf(stderr, "vmm: vcpu %u: exits", vcpu->index);
 	for (unsigned int i = 0; i < VCPU_EXIT_REASONS; i++) {
 		const char *name = vcpu_exit_name(i);
@@ -32,4 +28,12 @@ void print_stats(const struct machine *machine)
 			fprintf(stderr, " %s %" PRIu64, name ? name : "other", vcpu->exits[i]);
 	}
 	fputc('\n', stderr);
+}
+
+void print_stats(const struct machine *machine)
+{
+	for (size_t i = 0; i < machine->slot_count; i++)
+		print_device(machine->slots[i].device);
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		print_vcpu(&machine->vcpus[i]);
 }

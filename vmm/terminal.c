@@ -22,8 +22,9 @@ static struct machine *stopped_by_signals;
 static struct termios original, raw;
 static bool is_raw; /* the terminal is to be raw while this process has it */
 
-static volatile sig_atomic_t signalled; /* signal handlers */
-static bool escaped;                    /* loop thread: the last byte was Ctrl-A */
+static volatile sig_atomic_t signalled;      /* signal handlers */
+static volatile sig_atomic_t button_pressed; /* likewise */
+static bool escaped;                         /* loop thread: the last byte was Ctrl-A */
 
 /* --- modes -------------------------------------------------------------------------------------- */
 
@@ -62,6 +63,11 @@ static void on_stop_signal(int number)
 	if (signalled) {
 		restore();
 		_exit(128 + number);
+	}
+	if (number == SIGTERM && !button_pressed) {
+		button_pressed = 1;
+		machine_press_button(stopped_by_signals, 128 + number);
+		return;
 	}
 	signalled = number;
 	machine_stop(stopped_by_signals, 128 + number);

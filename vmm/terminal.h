@@ -18,8 +18,9 @@ int terminal_guard(struct report *report);
 
 /*
  * From here on SIGINT, SIGTERM and SIGHUP stop @machine with status 128 + signal; a second one ends
- * the process at once. If a guest device has standard input and that is a terminal it becomes raw,
- * and Ctrl-A is the monitor's. After the devices are there, before the machine runs.
+ * the process at once. The first SIGTERM presses the power button instead, if the guest has one. If
+ * a guest device has standard input and that is a terminal it becomes raw, and Ctrl-A is the
+ * monitor's. After the devices are there, before the machine runs.
  */
 int terminal_begin(struct machine *machine, struct report *report);
 

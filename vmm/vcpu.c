@@ -22,14 +22,19 @@
 int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned int index,
 		unsigned int count, struct report *report)
 {
-	*vcpu = (struct vcpu){.env = env, .index = index, .run = MAP_FAILED};
+	vcpu->env = env;
+	vcpu->index = index;
+	vcpu->run = MAP_FAILED;
+	vcpu->stop = false;
 	vcpu->fd = ioctl(env->kvm->vm, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
 		return report_fail(report, REPORT_HOST, "KVM_CREATE_VCPU: %s", strerror(errno));
 	vcpu->run = mmap(NULL, env->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		return report_fail(report, REPORT_HOST, "vcpu %u: mmap: %s", index, strerror(errno));
-	return cpuid_set(env->kvm, vcpu->fd, index, count, report);
+	if (cpuid_set(env->kvm, vcpu->fd, index, count, report))
+		return -1;
+	return vcpu_set_msrs(vcpu, report);
 }
 
 void vcpu_destroy(struct vcpu *vcpu)

@@ -16,6 +16,8 @@ enum vcpu_end {
 	VCPU_END_HOST = 1,         /* the host cannot go on: KVM_RUN failed */
 	VCPU_END_TRIPLE_FAULT = 3, /* the guest shut itself down */
 	VCPU_END_BROKEN = 4,       /* KVM cannot execute the guest */
+	MACHINE_END_PANIC = 5,     /* the guest said that it panicked */
+	MACHINE_END_TIMEOUT = 124, /* as timeout(1) */
 };
 
 /* Exits are counted by reason; those above are counted as the last. */
@@ -44,13 +46,19 @@ struct vcpu {
 	uint64_t exits[VCPU_EXIT_REASONS]; /* thread; for others after vcpu_stop() */
 };
 
-/* Make vCPU @index of @count with its CPUID and MSRs. vcpu_destroy() in every case. */
+/*
+ * Make vCPU @index of @count with its CPUID and MSRs; its counters go on from where they are.
+ * vcpu_destroy() in every case.
+ */
 int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned int index,
 		unsigned int count, struct report *report);
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* Before vcpu_start(). */
+/* Of the first one, before vcpu_start(); the others wait for the guest to start them. */
 int vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_state *state, struct report *report);
+
+/* What firmware leaves in the MSRs of each. vcpu_create() does it. */
+int vcpu_set_msrs(const struct vcpu *vcpu, struct report *report);
 
 int vcpu_start(struct vcpu *vcpu, struct report *report);
 

@@ -25,7 +25,6 @@ static const struct {
 	{"debug-exit-1", "0x1000", "", "", 67},
 	{"debug-exit-2", "0x1000", "", "", 67},
 	{"debug-exit-4", "0x1000", "", "", 67},
-	{"reset", "0x1000", "", "", 0},
 	{"nowhere", "0x1000,32", "", "", 0},
 	{"rep-outs", "0x1000", "", "the quick brown fox jumps over the lazy dog\n", 0},
 	{"echo", "0x1000", "more than the sixteen bytes of a FIFO\n",

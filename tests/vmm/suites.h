@@ -10,6 +10,8 @@ Suite *suite_layout(void);
 Suite *suite_fragment(void);
 Suite *suite_boot(void);
 Suite *suite_elf(void);
+Suite *suite_linux(void);
+Suite *suite_acpi(void);
 Suite *suite_cli(void);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "tests/runner.h"
 #include "tests/vmm/make-elf.h"
+#include "vmm/boot-memmap.h"
 #include "vmm/boot-pvh.h"
 #include "vmm/layout.h"
 
@@ -134,10 +135,10 @@ START_TEST(memory_map)
 		uint64_t addr, size;
 		uint32_t type;
 	} want[] = {
-		{0, 640 << 10, PVH_MEMORY_RAM},
-		{0xe0000, 128 << 10, PVH_MEMORY_RESERVED},
-		{1 << 20, 4 << 20, PVH_MEMORY_RAM},
-		{4ULL << 30, 1 << 20, PVH_MEMORY_RAM},
+		{0, 640 << 10, MEMMAP_RAM},
+		{0xe0000, 128 << 10, MEMMAP_RESERVED},
+		{1 << 20, 4 << 20, MEMMAP_RAM},
+		{4ULL << 30, 1 << 20, MEMMAP_RAM},
 	};
 	struct gm_memory *memory =
 		make_memory(_i ? "64K,seed=9" : NULL, "0:320K", "320K:320K", "0xe0000:64K,ro",

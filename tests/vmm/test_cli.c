@@ -62,7 +62,13 @@ static const struct {
 	{"a --memory 64X", "--memory 64X: not a size; write for example 64M or 1G"},
 	{"a --memory 64M --region 0:64M",
 	 "--memory 64M: cannot be combined with --region or --layout, which say it all"},
-	{"a --flat 0 --cmdline x", "--flat 0: a flat binary takes no --module and no --cmdline"},
+	{"a --flat 0 --cmdline x",
+	 "--flat 0: a flat binary takes no --module, --initrd, --cmdline or --append"},
+	{"a --cpus 0", "--cpus 0: not a number from 1 to 4096"},
+	{"a --cpus -1", "--cpus -1: not a number from 1 to 4096"},
+	{"a --timeout 1s", "--timeout 1s: not a number from 1 to 1000000000"},
+	{"a --append x --append y", "--append y: given twice, it was x before"},
+	{"a --initrd x --initrd y", "--initrd y: given twice, it was x before"},
 	{"a --region 64M", "--region 64M: a region is BASE:SIZE, for example 0x100000:64M"},
 	{"a --layout /nowhere", "--layout /nowhere: cannot open it: No such file or directory"},
 	{"a --memory 64M --fragment 1", "--fragment 1: the size must be a multiple of 4K, for "
@@ -124,9 +130,9 @@ static const struct {
 	{"/tmp", "kernel /tmp: is a directory; give a kernel file"},
 	{"/etc/hostname --region 1M:1M --flat 0",
 	 NULL /* not in RAM; the size depends on the host's name */},
-	{"/etc/passwd",
-	 "kernel /etc/passwd: neither an ELF file nor, without --flat ADDRESS, a flat "
-	 "binary"},
+	{"/etc/passwd", "kernel /etc/passwd: neither an ELF file nor a bzImage nor, without --flat "
+			"ADDRESS, a flat "
+			"binary"},
 	{"x --region 0:4K*40000", NULL /* the number of slots is the host's */},
 	{"x --region 0:4K --region 2K:4K",
 	 "--region 2K:4K: base 0x800 is not a multiple of 4K (0x1000)"},

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* What machine.c and machine-power.c need of each other. */
+#ifndef VMM_MACHINE_PARTS_H
+#define VMM_MACHINE_PARTS_H
+
+#include "vmm/machine.h"
+
+/* The guest ends the machine or resets it; on the thread of one of its vCPUs. */
+void machine_guest_ends(void *arg, int status);
+void machine_guest_resets(void *arg);
+
+int machine_add_power(struct machine *machine, struct report *report);
+void machine_remove_power(struct machine *machine);
+
+int machine_start_vcpus(struct machine *machine, struct report *report);
+/* Stop and destroy all there are; none of them may be the caller. */
+void machine_end_vcpus(struct machine *machine);
+
+#endif
