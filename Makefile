@@ -64,7 +64,11 @@ O := $(B)/obj
 objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 GUESTMEM_OBJS := $(call objs,guestmem)
-DEVICES_OBJS := $(call objs,devices)
+# User-mode networking is linked by name into what may load a library, and missing elsewhere: the
+# table of network backends refers to it weakly.
+USER_NET := $(O)/devices/net-user%
+DEVICES_OBJS := $(filter-out $(USER_NET),$(call objs,devices))
+USER_NET_OBJS := $(if $(filter -DHAVE_SLIRP,$(DEP_CFLAGS)),$(filter $(USER_NET),$(call objs,devices)))
 VMM_OBJS := $(filter-out $(O)/vmm/main.o,$(call objs,vmm))
 LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
 
@@ -87,7 +91,7 @@ $(LIBS):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/vmm: $(O)/vmm/main.o $(LIBS)
+$(B)/vmm: $(O)/vmm/main.o $(USER_NET_OBJS) $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
@@ -128,7 +132,7 @@ $(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
 
 TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
 define test_program
-$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(O)/tests/runner.o $(LIBS)
+$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(O)/tests/runner.o $(USER_NET_OBJS) $(LIBS)
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
@@ -139,7 +143,7 @@ $(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
-$(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(LIBS)
+$(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(USER_NET_OBJS) $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 

@@ -18,6 +18,8 @@ suite_fn *const test_suites[] = {
 	console_suite,
 	vsock_suite,
 	vsock_limits_suite,
+	net_user_suite,
+	net_user_backend_suite,
 	hostile_suite,
 	hostile_rings_suite,
 	bugs_suite,
