@@ -19,7 +19,7 @@
 /* What the queue code and the transport can do, whatever the device is. */
 #define COMMON_FEATURES                                                                           \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | \
-	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_RING_RESET))
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_RING_RESET) | BIT(VIRTIO_F_IN_ORDER))
 
 int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, uint64_t offered,
 		       const void *config, size_t config_len, struct report *report)
@@ -256,9 +256,18 @@ void virtio_again(struct virtio_device *dev, unsigned int index)
 	dev->transport->again(dev->transport, index);
 }
 
-/* What ends every piece of work on a queue: the driver learns of it, and of what broke. */
-static void settle(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory)
+void virtio_put(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		uint16_t head, uint32_t len)
 {
+	dev->stats.requests++;
+	/* A failure is in vq->broken, and settled. */
+	virtq_put_used(vq, memory, head, len);
+}
+
+/* What ends every piece of work on a queue: the driver learns of it, and of what broke. */
+void virtio_settle(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory)
+{
+	virtq_publish(vq, memory);
 	if (virtq_should_interrupt(vq, memory))
 		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_VRING);
 	if (vq->broken)
@@ -268,10 +277,8 @@ static void settle(struct virtio_device *dev, struct virtq *vq, const struct gm_
 void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
 		     uint16_t head, uint32_t len)
 {
-	dev->stats.requests++;
-	if (virtq_put_used(vq, memory, head, len) == 0)
-		virtq_publish(vq, memory);
-	settle(dev, vq, memory);
+	virtio_put(dev, vq, memory, head, len);
+	virtio_settle(dev, vq, memory);
 }
 
 /* Serve up to *@budget chains. False if a chain was kept: no other may be popped now. */
@@ -286,9 +293,8 @@ static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 		if (len == VIRTIO_KEEP)
 			return false;
 		/* Published one by one: a driver that polls need not wait for the last of them. */
-		if (virtq_put_used(vq, memory, chain.head, (uint32_t)len) == 0)
-			virtq_publish(vq, memory);
-		dev->stats.requests++;
+		virtio_put(dev, vq, memory, chain.head, (uint32_t)len);
+		virtq_publish(vq, memory);
 		--*budget;
 	}
 	return true;
@@ -308,7 +314,7 @@ void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_hand
 	/* A driver that adds chains as fast as they are served must not hold the thread. */
 	if (more)
 		virtio_again(dev, index);
-	settle(dev, vq, memory);
+	virtio_settle(dev, vq, memory);
 	gm_memory_put(memory);
 }
 

@@ -170,7 +170,17 @@ typedef int64_t virtio_handler(struct virtio_device *dev, const struct gm_memory
 			       const struct virtq_chain *chain);
 void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle);
 
-/* Give a chain back that was kept or popped by hand, and interrupt the driver as it wishes. */
+/*
+ * Give back chains that were kept or popped by hand: virtio_put() for each, with the bytes written
+ * to it, in whatever order they come to be done; then, before the lock is released, virtio_settle()
+ * once, which shows them to the driver together and interrupts it as it wishes. A queue that turns
+ * out broken breaks the device.
+ */
+void virtio_put(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		uint16_t head, uint32_t len);
+void virtio_settle(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory);
+
+/* Both for a single chain. */
 void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
 		     uint16_t head, uint32_t len);
 

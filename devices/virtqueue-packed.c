@@ -191,10 +191,10 @@ int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct vi
 	/* No more than size are in flight, so that no driver needs larger ones. */
 	if (id >= vq->size)
 		return virtq_broken(vq, "buffer id is out of range");
-	if (vq->in_flight[id])
+	if (vq->out[id].slots)
 		return virtq_broken(vq, "buffer id is in flight already");
 	chain->head = id;
-	vq->in_flight[id] = (uint16_t)slots;
+	vq->out[id].slots = (uint16_t)slots;
 	vq->slots_out += slots;
 	vq->next_avail = advance(vq, vq->next_avail, slots);
 	return 1;
@@ -231,9 +231,9 @@ int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint
 		vq->held_flags = flags;
 	else if (put_flags(vq, memory, position, flags))
 		return -1;
-	vq->next_used = advance(vq, position, vq->in_flight[id]);
-	vq->slots_out -= vq->in_flight[id];
-	vq->in_flight[id] = 0;
+	vq->next_used = advance(vq, position, vq->out[id].slots);
+	vq->slots_out -= vq->out[id].slots;
+	vq->out[id] = (struct virtq_out){0};
 	return 0;
 }
 

@@ -142,7 +142,7 @@ int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct vir
 	head = le16toh(head);
 	if (head >= vq->size)
 		return virtq_broken(vq, "head of a chain is out of range");
-	if (vq->in_flight[head])
+	if (vq->out[head].slots)
 		return virtq_broken(vq, "head of a chain is in flight already");
 	walk.index = head;
 	error = walk_chain(vq, memory, &walk);
@@ -150,7 +150,7 @@ int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct vir
 	if (error)
 		return virtq_broken(vq, error);
 	chain->head = head;
-	vq->in_flight[head] = 1;
+	vq->out[head].slots = 1;
 	vq->next_avail++;
 	return 1;
 }
@@ -163,7 +163,7 @@ int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint1
 
 	if (gm_write_obj(memory, slot, &elem))
 		return virtq_broken(vq, "used ring is no longer in writable memory");
-	vq->in_flight[head] = 0;
+	vq->out[head] = (struct virtq_out){0};
 	vq->next_used++;
 	return 0;
 }
@@ -174,6 +174,8 @@ int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint1
  */
 int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory)
 {
+	if (vq->next_used == vq->published_used)
+		return 0;
 	if (gm_store_u16(memory, vq->used + USED_IDX, htole16(vq->next_used), __ATOMIC_RELEASE))
 		return virtq_broken(vq, "used ring is no longer in writable memory");
 	vq->published_used = vq->next_used;

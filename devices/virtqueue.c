@@ -13,8 +13,9 @@ int virtq_init(struct virtq *vq, uint16_t max_size)
 	memset(vq, 0, sizeof(*vq));
 	vq->max_size = max_size;
 	vq->ranges = calloc(max_size, sizeof(*vq->ranges));
-	vq->in_flight = calloc(max_size, sizeof(*vq->in_flight));
-	if (!vq->ranges || !vq->in_flight) {
+	vq->out = calloc(max_size, sizeof(*vq->out));
+	vq->order = calloc(max_size, sizeof(*vq->order));
+	if (!vq->ranges || !vq->out || !vq->order) {
 		virtq_destroy(vq);
 		return -1;
 	}
@@ -24,7 +25,8 @@ int virtq_init(struct virtq *vq, uint16_t max_size)
 void virtq_destroy(struct virtq *vq)
 {
 	free(vq->ranges);
-	free(vq->in_flight);
+	free(vq->out);
+	free(vq->order);
 	memset(vq, 0, sizeof(*vq));
 }
 
@@ -32,13 +34,14 @@ void virtq_reset(struct virtq *vq)
 {
 	struct virtq clean = {
 		.max_size = vq->max_size,
-		.in_flight = vq->in_flight,
+		.out = vq->out,
+		.order = vq->order,
 		.ranges = vq->ranges,
 		.buffers = vq->buffers,
 		.buffers_crossing = vq->buffers_crossing,
 	};
 
-	memset(vq->in_flight, 0, vq->max_size * sizeof(*vq->in_flight));
+	memset(vq->out, 0, vq->max_size * sizeof(*vq->out));
 	*vq = clean;
 }
 
@@ -64,6 +67,7 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 	vq->packed = features >> VIRTIO_F_RING_PACKED & 1;
 	vq->event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	vq->indirect = features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	vq->in_order = features >> VIRTIO_F_IN_ORDER & 1;
 	if (vq->desc % VRING_DESC_ALIGN_SIZE)
 		return "descriptor table is not aligned to 16 bytes";
 	error = vq->packed ? virtq_packed_enable(vq, memory) : virtq_split_enable(vq, memory);
@@ -89,17 +93,49 @@ const char *virtq_check_indirect(const struct virtq *vq, gm_addr addr, uint32_t 
 
 int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
+	int ret;
+
 	if (gm_unlikely(!vq->ready))
 		return vq->broken ? -1 : 0;
-	return vq->packed ? virtq_packed_pop(vq, memory, chain) : virtq_split_pop(vq, memory, chain);
+	ret = vq->packed ? virtq_packed_pop(vq, memory, chain) : virtq_split_pop(vq, memory, chain);
+	/* No head is out twice, so that no more than max_size are in the ring of them. */
+	if (vq->in_order && ret > 0)
+		vq->order[vq->order_end++ & (vq->max_size - 1)] = chain->head;
+	return ret;
+}
+
+static int put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+{
+	return vq->packed ? virtq_packed_put_used(vq, memory, head, len)
+			  : virtq_split_put_used(vq, memory, head, len);
+}
+
+/*
+ * Note that a chain is done, and put all that have none before them that is not. Each gets an entry
+ * of its own: one for a batch would say that the others were filled completely (2.7.9).
+ */
+static int put_in_order(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+{
+	vq->out[head].done = true;
+	vq->out[head].len = len;
+	while (vq->order_first != vq->order_end) {
+		head = vq->order[vq->order_first & (vq->max_size - 1)];
+		if (!vq->out[head].done)
+			break;
+		if (put_used(vq, memory, head, vq->out[head].len))
+			return -1;
+		vq->order_first++;
+	}
+	return 0;
 }
 
 int virtq_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
 {
 	if (gm_unlikely(!vq->ready))
 		return vq->broken ? -1 : 0;
-	return vq->packed ? virtq_packed_put_used(vq, memory, head, len)
-			  : virtq_split_put_used(vq, memory, head, len);
+	if (gm_unlikely(vq->in_order))
+		return put_in_order(vq, memory, head, len);
+	return put_used(vq, memory, head, len);
 }
 
 int virtq_publish(struct virtq *vq, const struct gm_memory *memory)

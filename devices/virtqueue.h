@@ -23,6 +23,13 @@
 /* The largest queue the specification knows. */
 #define VIRTQ_SIZE_LIMIT 32768
 
+/* A chain that was popped and is not in the used ring yet. */
+struct virtq_out {
+	uint16_t slots; /* entries of the ring it takes; 0: there is no such chain */
+	bool done;      /* it was put, but one before it was not (in_order) */
+	uint32_t len;   /* if done: what was written to it */
+};
+
 struct virtq {
 	/* What the driver set, through the transport; constant while ready. */
 	uint16_t max_size; /* what the device offers; constant */
@@ -37,6 +44,7 @@ struct virtq {
 	bool packed;
 	bool event_idx;
 	bool indirect;
+	bool in_order;
 
 	/*
 	 * Where we are: ring indexes of 16 bits, in a packed ring positions (virtqueue-packed.c).
@@ -47,8 +55,11 @@ struct virtq {
 	uint16_t next_used;      /* next to fill, not yet published */
 	uint16_t published_used; /* the same as the driver sees it */
 	uint16_t signalled_used; /* the same when the driver was last asked about */
-	uint16_t *in_flight;     /* by head or id: ring entries of the chain that is out, 0: none */
-	uint32_t slots_out;      /* packed: their sum */
+	struct virtq_out *out;   /* max_size, by head or id: the chains that are out */
+	uint16_t *order;         /* max_size: their heads as they were taken, if in_order */
+	uint16_t order_first;    /* the oldest of them, and behind the newest; both modulo 2^16 */
+	uint16_t order_end;
+	uint32_t slots_out;      /* packed: sum of their slots */
 	uint32_t unsignalled;    /* packed: entries published since the driver was asked */
 	uint16_t held_flags;     /* packed: flags that will publish what was put */
 	struct gm_range *ranges; /* max_size: the chain that was popped last */
@@ -92,7 +103,9 @@ int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_cha
 
 /*
  * Give a chain back with @len bytes written to the beginning of its writable part. The driver sees
- * it after virtq_publish(), with all others put before. 0, or -1 if the queue is broken.
+ * it after virtq_publish(), with all others put before; where it was promised the order in which it
+ * made them available (VIRTIO_F_IN_ORDER), after all that were taken before it, too. 0, or -1 if
+ * the queue is broken.
  */
 int virtq_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len);
 int virtq_publish(struct virtq *vq, const struct gm_memory *memory);

@@ -323,7 +323,7 @@ static void rewind_queue(struct fixture *f)
 	vq->next_avail = 0;
 	vq->seen_avail = 0;
 	vq->next_used = 0;
-	memset(vq->in_flight, 0, QUEUE_SIZE * sizeof(*vq->in_flight));
+	memset(vq->out, 0, QUEUE_SIZE * sizeof(*vq->out));
 }
 
 static void pop_and_iterate(struct fixture *f, struct virtq_chain *chain)

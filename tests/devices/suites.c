@@ -11,6 +11,7 @@ suite_fn *const test_suites[] = {
 	platform_suite,
 	virtqueue_suite,
 	packed_suite,
+	completion_suite,
 	mmio_suite,
 	config_suite,
 	blk_suite,

@@ -118,7 +118,8 @@ START_TEST(feature_words)
 				       1U << VIRTIO_BLK_F_FLUSH | 1U << VIRTIO_RING_F_INDIRECT_DESC |
 				       1U << VIRTIO_RING_F_EVENT_IDX);
 	ck_assert_uint_eq(high, 1U << (VIRTIO_F_VERSION_1 - 32) | 1U << (VIRTIO_F_RING_PACKED - 32) |
-					1U << (VIRTIO_F_RING_RESET - 32));
+					1U << (VIRTIO_F_RING_RESET - 32) |
+					1U << (VIRTIO_F_IN_ORDER - 32));
 	for (uint32_t sel = 2; sel; sel <<= 1) {
 		reg_write(h, VIRTIO_MMIO_DEVICE_FEATURES_SEL, sel);
 		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_DEVICE_FEATURES), 0);
@@ -148,7 +149,8 @@ START_TEST(features_must_be_offered_and_have_version_1)
 		bool offered = bit == VIRTIO_BLK_F_SEG_MAX || bit == VIRTIO_BLK_F_BLK_SIZE ||
 			       bit == VIRTIO_BLK_F_FLUSH || bit == VIRTIO_RING_F_INDIRECT_DESC ||
 			       bit == VIRTIO_RING_F_EVENT_IDX || bit == VIRTIO_F_VERSION_1 ||
-			       bit == VIRTIO_F_RING_PACKED || bit == VIRTIO_F_RING_RESET;
+			       bit == VIRTIO_F_RING_PACKED || bit == VIRTIO_F_RING_RESET ||
+			       bit == VIRTIO_F_IN_ORDER;
 
 		ck_assert_int_eq(features_accepted(VERSION_1 | FEATURE(bit)), offered);
 	}
