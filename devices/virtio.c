@@ -293,8 +293,8 @@ static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 		if (len == VIRTIO_KEEP)
 			return false;
 		/* Published one by one: a driver that polls need not wait for the last of them. */
-		virtio_put(dev, vq, memory, chain.head, (uint32_t)len);
-		virtq_publish(vq, memory);
+		virtq_complete(vq, memory, chain.head, (uint32_t)len);
+		dev->stats.requests++;
 		--*budget;
 	}
 	return true;

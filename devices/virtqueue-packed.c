@@ -35,9 +35,10 @@ static inline uint32_t index_of(const struct virtq *vq, uint32_t position)
 	return position < vq->size ? position : position - vq->size;
 }
 
-static inline gm_addr entry_of(const struct virtq *vq, uint32_t position)
+/* Where the entry is in the ring. */
+static inline uint64_t entry_of(const struct virtq *vq, uint32_t position)
 {
-	return vq->desc + DESC_SIZE * (uint64_t)index_of(vq, position);
+	return DESC_SIZE * (uint64_t)index_of(vq, position);
 }
 
 static inline uint16_t advance(const struct virtq *vq, uint32_t position, uint32_t entries)
@@ -70,7 +71,7 @@ static bool words_whole(const struct virtq *vq, const struct gm_memory *memory)
 	return true;
 }
 
-const char *virtq_packed_enable(const struct virtq *vq, const struct gm_memory *memory)
+const char *virtq_packed_enable(struct virtq *vq, const struct gm_memory *memory)
 {
 	/* A packed ring may have any number of entries (2.8.10.1). */
 	if (vq->size == 0 || vq->size > vq->max_size)
@@ -79,11 +80,12 @@ const char *virtq_packed_enable(const struct virtq *vq, const struct gm_memory *
 		return "driver event suppression is not aligned to 4 bytes";
 	if (vq->used % EVENT_SIZE)
 		return "device event suppression is not aligned to 4 bytes";
-	if (!virtq_area_backed(memory, vq->desc, DESC_SIZE * (uint64_t)vq->size, GM_ACCESS_RW))
+	if (!virtq_set_area(&vq->desc_area, memory, vq->desc, DESC_SIZE * (uint64_t)vq->size,
+			    GM_ACCESS_RW))
 		return "descriptor ring is not in writable memory as a whole";
-	if (!virtq_area_backed(memory, vq->avail, EVENT_SIZE, GM_ACCESS_READ))
+	if (!virtq_set_area(&vq->avail_area, memory, vq->avail, EVENT_SIZE, GM_ACCESS_READ))
 		return "driver event suppression is not in memory";
-	if (!virtq_area_backed(memory, vq->used, EVENT_SIZE, GM_ACCESS_WRITE))
+	if (!virtq_set_area(&vq->used_area, memory, vq->used, EVENT_SIZE, GM_ACCESS_WRITE))
 		return "device event suppression is not in writable memory";
 	if (!words_whole(vq, memory))
 		return "flags of a descriptor cannot be accessed in one piece";
@@ -100,29 +102,31 @@ static inline bool available(const struct virtq *vq, uint32_t position, uint16_t
 }
 
 /*
- * The flags of the next entry to take: 1 if it is available. The acquire pairs with the driver's
- * barrier before it sets the flags of a chain's first descriptor, the last thing it writes.
+ * The flags of the next entry to take, which are not 0; or 0 if it is not available, -1 if the
+ * queue is broken. The acquire pairs with the driver's barrier before it sets the flags of a
+ * chain's first descriptor, the last thing it writes.
  */
-static int peek(struct virtq *vq, const struct gm_memory *memory, uint16_t *flags)
+static int peek(struct virtq *vq, const struct gm_memory *memory)
 {
-	if (gm_load_u16(memory, entry_of(vq, vq->next_avail) + DESC_FLAGS, flags, __ATOMIC_ACQUIRE))
+	const uint64_t at = entry_of(vq, vq->next_avail) + DESC_FLAGS;
+	int word = gm_window_load_u16(&vq->desc_area, memory, at, __ATOMIC_ACQUIRE);
+
+	if (word < 0)
 		return virtq_broken(vq, "descriptor ring is no longer in memory");
-	*flags = le16toh(*flags);
-	return available(vq, vq->next_avail, *flags);
+	word = le16toh((uint16_t)word);
+	return available(vq, vq->next_avail, (uint16_t)word) ? word : 0;
 }
 
 /* All entries of an indirect table, in order: there is no next in it (2.8.7). */
-static const char *walk_table(const struct virtq *vq, const struct gm_memory *memory,
+static const char *walk_table(struct virtq *vq, const struct gm_memory *memory,
 			      struct virtq_walk *walk)
 {
-	const struct gm_slice slice = virtq_table_slice(walk, memory);
-
 	for (; walk->index < walk->entries; walk->index++) {
 		struct virtq_desc desc;
 		const char *error;
 		uint16_t flags;
 
-		if (!virtq_read_desc(walk, memory, &slice, walk->index, &desc))
+		if (!virtq_read_desc(vq, memory, &vq->table, walk->index, &desc))
 			return "descriptor is not in memory";
 		flags = virtq_desc_fourth(&desc);
 		if (flags & VRING_DESC_F_INDIRECT)
@@ -138,17 +142,15 @@ static const char *walk_table(const struct virtq *vq, const struct gm_memory *me
 }
 
 /* The chain at next_avail, whose first flags were read already; in *@slots its entries. */
-static const char *walk_ring(const struct virtq *vq, const struct gm_memory *memory,
+static const char *walk_ring(struct virtq *vq, const struct gm_memory *memory,
 			     struct virtq_walk *walk, uint16_t flags, uint16_t *id, uint32_t *slots)
 {
-	const struct gm_slice slice = virtq_table_slice(walk, memory);
-
 	for (*slots = 0;;) {
 		uint32_t position = advance(vq, vq->next_avail, *slots);
 		struct virtq_desc desc;
 		const char *error;
 
-		if (!virtq_read_desc(walk, memory, &slice, index_of(vq, position), &desc))
+		if (!virtq_read_desc(vq, memory, &vq->desc_area, index_of(vq, position), &desc))
 			return "descriptor is not in memory";
 		/* The first flags are those that said the chain is there. */
 		if (*slots)
@@ -176,15 +178,15 @@ static const char *walk_ring(const struct virtq *vq, const struct gm_memory *mem
 
 int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
-	struct virtq_walk walk = {.table = vq->desc, .entries = vq->size};
+	struct virtq_walk walk = {.entries = vq->size};
 	const char *error;
-	uint16_t flags, id = 0;
+	uint16_t id = 0;
 	uint32_t slots;
-	int ret = peek(vq, memory, &flags);
+	int flags = peek(vq, memory);
 
-	if (ret <= 0)
-		return ret;
-	error = walk_ring(vq, memory, &walk, flags, &id, &slots);
+	if (flags <= 0)
+		return flags;
+	error = walk_ring(vq, memory, &walk, (uint16_t)flags, &id, &slots);
 	virtq_fill_chain(vq, &walk, chain);
 	if (error)
 		return virtq_broken(vq, error);
@@ -194,7 +196,7 @@ int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct vi
 	if (vq->out[id].slots)
 		return virtq_broken(vq, "buffer id is in flight already");
 	chain->head = id;
-	vq->out[id].slots = (uint16_t)slots;
+	virtq_taken(vq, id, slots);
 	vq->slots_out += slots;
 	vq->next_avail = advance(vq, vq->next_avail, slots);
 	return 1;
@@ -206,8 +208,8 @@ static int put_flags(struct virtq *vq, const struct gm_memory *memory, uint32_t 
 		     uint16_t flags)
 {
 	/* Pairs with the driver's barrier between reading flags and reading id, len and buffers. */
-	if (gm_store_u16(memory, entry_of(vq, position) + DESC_FLAGS, htole16(flags),
-			 __ATOMIC_RELEASE))
+	if (gm_window_store_u16(&vq->desc_area, memory, entry_of(vq, position) + DESC_FLAGS,
+				htole16(flags), __ATOMIC_RELEASE))
 		return virtq_broken(vq, "descriptor ring is no longer in writable memory");
 	return 0;
 }
@@ -224,8 +226,8 @@ int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint
 
 	flags |= len ? VRING_DESC_F_WRITE : 0;
 	/* Up to the flags. */
-	if (gm_write_exact(memory, entry_of(vq, position) + DESC_LEN, &body, DESC_FLAGS - DESC_LEN,
-			   NULL))
+	if (gm_window_write(&vq->desc_area, memory, entry_of(vq, position) + DESC_LEN, &body,
+			    DESC_FLAGS - DESC_LEN))
 		return virtq_broken(vq, "descriptor ring is no longer in writable memory");
 	if (position == vq->published_used)
 		vq->held_flags = flags;
@@ -248,12 +250,18 @@ int virtq_packed_publish(struct virtq *vq, const struct gm_memory *memory)
 	return 0;
 }
 
+int virtq_packed_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t id, uint32_t len)
+{
+	return virtq_packed_put_used(vq, memory, id, len) ? -1 : virtq_packed_publish(vq, memory);
+}
+
 /* --- event suppression ----------------------------------------------------------------------- */
 
 bool virtq_packed_should_interrupt(struct virtq *vq, const struct gm_memory *memory)
 {
 	uint32_t old = vq->signalled_used, passed = vq->unsignalled, event;
-	uint16_t flags, off_wrap;
+	int flags, off_wrap;
+	bool wrap;
 
 	if (!passed)
 		return false;
@@ -264,19 +272,22 @@ bool virtq_packed_should_interrupt(struct virtq *vq, const struct gm_memory *mem
 	 * partner is the driver's full barrier between asking for an interrupt and looking again.
 	 */
 	full_barrier();
+	flags = gm_window_load_u16(&vq->avail_area, memory, EVENT_FLAGS, __ATOMIC_ACQUIRE);
+	off_wrap = gm_window_load_u16(&vq->avail_area, memory, EVENT_OFF_WRAP, __ATOMIC_RELAXED);
 	/* An interrupt too many is harmless where the words cannot be read. */
-	if (gm_load_u16(memory, vq->avail + EVENT_FLAGS, &flags, __ATOMIC_ACQUIRE) ||
-	    gm_load_u16(memory, vq->avail + EVENT_OFF_WRAP, &off_wrap, __ATOMIC_RELAXED))
+	if (flags < 0 || off_wrap < 0)
 		return true;
-	flags = le16toh(flags) & 3;
+	flags = le16toh((uint16_t)flags) & 3;
 	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
 		return false;
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !vq->event_idx)
 		return true;
-	event = le16toh(off_wrap) & ~(1U << VRING_PACKED_EVENT_F_WRAP_CTR);
+	event = le16toh((uint16_t)off_wrap);
+	wrap = event >> VRING_PACKED_EVENT_F_WRAP_CTR;
+	event &= ~(1U << VRING_PACKED_EVENT_F_WRAP_CTR);
 	if (event >= vq->size)
 		return true;
-	if (!(le16toh(off_wrap) >> VRING_PACKED_EVENT_F_WRAP_CTR))
+	if (!wrap)
 		event += vq->size;
 	return distance(vq, old, event) < passed;
 }
@@ -290,10 +301,11 @@ bool virtq_packed_enable_notify(struct virtq *vq, const struct gm_memory *memory
 		flags = VRING_PACKED_EVENT_FLAG_DESC;
 		off_wrap = (uint16_t)(index_of(vq, vq->next_avail) |
 				      wrap_of(vq, vq->next_avail) << VRING_PACKED_EVENT_F_WRAP_CTR);
-		ret = gm_store_u16(memory, vq->used + EVENT_OFF_WRAP, htole16(off_wrap),
-				   __ATOMIC_RELAXED);
+		ret = gm_window_store_u16(&vq->used_area, memory, EVENT_OFF_WRAP, htole16(off_wrap),
+					  __ATOMIC_RELAXED);
 	}
-	if (ret || gm_store_u16(memory, vq->used + EVENT_FLAGS, htole16(flags), __ATOMIC_RELEASE)) {
+	if (ret || gm_window_store_u16(&vq->used_area, memory, EVENT_FLAGS, htole16(flags),
+				       __ATOMIC_RELEASE)) {
 		virtq_broken(vq, "device event suppression is no longer in writable memory");
 		return false;
 	}
@@ -302,7 +314,7 @@ bool virtq_packed_enable_notify(struct virtq *vq, const struct gm_memory *memory
 	 * barrier between making one available and looking whether to notify.
 	 */
 	full_barrier();
-	return peek(vq, memory, &flags) > 0;
+	return peek(vq, memory) > 0;
 }
 
 void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memory)
@@ -310,7 +322,7 @@ void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memor
 	/* With event indexes the old one says it already. */
 	if (vq->event_idx)
 		return;
-	if (gm_store_u16(memory, vq->used + EVENT_FLAGS, htole16(VRING_PACKED_EVENT_FLAG_DISABLE),
-			 __ATOMIC_RELAXED))
+	if (gm_window_store_u16(&vq->used_area, memory, EVENT_FLAGS,
+				htole16(VRING_PACKED_EVENT_FLAG_DISABLE), __ATOMIC_RELAXED))
 		virtq_broken(vq, "device event suppression is no longer in writable memory");
 }

@@ -55,20 +55,24 @@ static inline uint16_t virtq_desc_fourth(const struct virtq_desc *desc)
  * A ring format. The functions of virtqueue.h without their common parts: the queue is ready, the
  * features are in it, a chain that is put is in flight.
  */
-const char *virtq_split_enable(const struct virtq *vq, const struct gm_memory *memory);
+const char *virtq_split_enable(struct virtq *vq, const struct gm_memory *memory);
 int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
 int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
 			 uint32_t len);
 int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory);
+int virtq_split_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
+			 uint32_t len);
 bool virtq_split_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
 bool virtq_split_enable_notify(struct virtq *vq, const struct gm_memory *memory);
 void virtq_split_disable_notify(struct virtq *vq, const struct gm_memory *memory);
 
-const char *virtq_packed_enable(const struct virtq *vq, const struct gm_memory *memory);
+const char *virtq_packed_enable(struct virtq *vq, const struct gm_memory *memory);
 int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
 int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t id,
 			  uint32_t len);
 int virtq_packed_publish(struct virtq *vq, const struct gm_memory *memory);
+int virtq_packed_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t id,
+			  uint32_t len);
 bool virtq_packed_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
 bool virtq_packed_enable_notify(struct virtq *vq, const struct gm_memory *memory);
 void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memory);
@@ -76,13 +80,12 @@ void virtq_packed_disable_notify(struct virtq *vq, const struct gm_memory *memor
 /* Stop, and say why. Returns -1. */
 int virtq_broken(struct virtq *vq, const char *why);
 
-/* Whether a whole area is there: its first byte, its last, and all between. */
-bool virtq_area_backed(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		       enum gm_access access);
+/* Make the window of an area that is there as a whole; false if it is not. */
+bool virtq_set_area(struct gm_window *area, const struct gm_memory *memory, gm_addr addr,
+		    uint64_t len, enum gm_access access);
 
 /* Where the walk of one chain is, and what it has found. */
 struct virtq_walk {
-	gm_addr table;         /* the queue's descriptors or an indirect table */
 	uint32_t entries;      /* its size */
 	uint32_t index;        /* next descriptor in it */
 	uint32_t limit;        /* descriptors a chain in it may have */
@@ -96,67 +99,50 @@ struct virtq_walk {
 	bool indirect;
 };
 
-/*
- * What of the walk's table is in its first region. One look-up serves all descriptors there: each
- * next one would wait for it, since where the next one is follows from this one.
- */
-static inline struct gm_slice virtq_table_slice(const struct virtq_walk *walk,
-						const struct gm_memory *memory)
-{
-	struct gm_slice slice;
-	struct gm_iter it;
-
-	gm_iter_init(&it, memory, walk->table, DESC_SIZE * (uint64_t)walk->entries, GM_ACCESS_READ);
-	if (gm_unlikely(!gm_iter_next(&it, &slice) || (slice.flags & GM_SLICE_MAY_FAULT)))
-		slice.len = 0;
-	return slice;
-}
-
-/* Read descriptor @index of the walk's table, @slice of which is at hand. */
-static inline bool virtq_read_desc(const struct virtq_walk *walk, const struct gm_memory *memory,
-				   const struct gm_slice *slice, uint32_t index,
-				   struct virtq_desc *desc)
+/* Read descriptor @index of @table. No local is needed where it has to be read by address. */
+static inline bool virtq_read_desc(struct virtq *vq, const struct gm_memory *memory,
+				   struct gm_window *table, uint32_t index, struct virtq_desc *desc)
 {
 	const uint64_t offset = DESC_SIZE * (uint64_t)index;
-	struct gm_slice part;
+	const void *from = gm_window_peek(table, memory, offset, DESC_SIZE);
 
-	if (gm_unlikely(gm_slice_sub(slice, offset, sizeof(*desc), &part)))
-		return gm_read_obj(memory, walk->table + offset, desc) == 0;
-	memcpy(desc, part.host, sizeof(*desc));
+	if (gm_unlikely(!from)) {
+		if (gm_window_read_slow(table, memory, offset, vq->bounce, DESC_SIZE))
+			return false;
+		from = vq->bounce;
+	}
+	memcpy(desc, from, DESC_SIZE);
 	return true;
 }
 
-/*
- * Whether [addr, addr + len) is backed for @access, and whether a region boundary cuts it. The
- * first slice of the iterator answers both for a buffer in one region.
- */
+/* In how many pieces [addr, addr + len) is backed for @access; 0 if it is not. */
+unsigned int virtq_count_pieces(const struct gm_memory *memory, gm_addr addr, uint32_t len,
+				enum gm_access access);
+
+/* Whether a buffer is backed for @access; counts those that a region boundary cuts. */
 static inline bool virtq_check_buffer(struct virtq_walk *walk, const struct gm_memory *memory,
 				      gm_addr addr, uint32_t len, enum gm_access access)
 {
-	struct gm_slice slice;
-	struct gm_iter it;
+	unsigned int pieces;
 
-	gm_iter_init(&it, memory, addr, len, access);
-	if (gm_likely(gm_iter_next(&it, &slice) && slice.len == len))
+	if (gm_likely(gm_in_one_region(memory, addr, len, access)))
 		return true;
-	walk->crossing++;
-	while (gm_iter_next(&it, &slice))
-		;
-	return it.error == 0;
+	pieces = virtq_count_pieces(memory, addr, len, access);
+	walk->crossing += pieces > 1;
+	return pieces != 0;
 }
 
-/* Whether a walk may go on in an indirect table: NULL or what is wrong with it. */
-const char *virtq_check_indirect(const struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags);
+/* Whether a walk may go on in an indirect table, vq->table from here on: NULL or what is wrong. */
+const char *virtq_check_indirect(struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags);
 
 /* Inline, and nothing out of line sees the walk: it stays in registers. */
-static inline const char *virtq_enter_indirect(const struct virtq *vq, struct virtq_walk *walk,
+static inline const char *virtq_enter_indirect(struct virtq *vq, struct virtq_walk *walk,
 					       gm_addr addr, uint32_t len, uint16_t flags)
 {
 	const char *error = virtq_check_indirect(vq, addr, len, flags);
 
 	if (walk->indirect)
 		error = "indirect descriptor in an indirect table";
-	walk->table = addr;
 	walk->entries = len / DESC_SIZE;
 	walk->index = 0;
 	walk->limit = vq->max_size;
@@ -186,6 +172,14 @@ static inline const char *virtq_add_buffer(struct gm_range *ranges, const struct
 	ranges[walk->ranges].addr = addr;
 	ranges[walk->ranges++].len = len;
 	return NULL;
+}
+
+/* A chain is out. No head is out twice, so that no more than max_size are in the order. */
+static inline void virtq_taken(struct virtq *vq, uint16_t head, uint32_t slots)
+{
+	vq->out[head].slots = (uint16_t)slots;
+	if (vq->in_order)
+		vq->order[vq->order_end++ & (vq->max_size - 1)] = head;
 }
 
 /* The walk is over: count, and say what the chain is. */

@@ -42,7 +42,7 @@ static bool words_whole(const struct virtq *vq, const struct gm_memory *memory)
 	return true;
 }
 
-const char *virtq_split_enable(const struct virtq *vq, const struct gm_memory *memory)
+const char *virtq_split_enable(struct virtq *vq, const struct gm_memory *memory)
 {
 	if (vq->size == 0 || vq->size > vq->max_size || (vq->size & (vq->size - 1)))
 		return "queue size is not a power of two up to the maximum";
@@ -50,11 +50,11 @@ const char *virtq_split_enable(const struct virtq *vq, const struct gm_memory *m
 		return "available ring is not aligned to 2 bytes";
 	if (vq->used % VRING_USED_ALIGN_SIZE)
 		return "used ring is not aligned to 4 bytes";
-	if (!virtq_area_backed(memory, vq->desc, 16ULL * vq->size, GM_ACCESS_READ))
+	if (!virtq_set_area(&vq->desc_area, memory, vq->desc, 16ULL * vq->size, GM_ACCESS_READ))
 		return "descriptor table is not in memory as a whole";
-	if (!virtq_area_backed(memory, vq->avail, 6 + 2ULL * vq->size, GM_ACCESS_READ))
+	if (!virtq_set_area(&vq->avail_area, memory, vq->avail, 6 + 2ULL * vq->size, GM_ACCESS_READ))
 		return "available ring is not in memory as a whole";
-	if (!virtq_area_backed(memory, vq->used, 6 + 8ULL * vq->size, GM_ACCESS_WRITE))
+	if (!virtq_set_area(&vq->used_area, memory, vq->used, 6 + 8ULL * vq->size, GM_ACCESS_WRITE))
 		return "used ring is not in writable memory as a whole";
 	if (!words_whole(vq, memory))
 		return "a ring index cannot be accessed in one piece";
@@ -67,11 +67,11 @@ const char *virtq_split_enable(const struct virtq *vq, const struct gm_memory *m
  */
 static int refill(struct virtq *vq, const struct gm_memory *memory)
 {
-	uint16_t idx;
+	int word = gm_window_load_u16(&vq->avail_area, memory, AVAIL_IDX, __ATOMIC_ACQUIRE);
+	uint16_t idx = le16toh((uint16_t)word);
 
-	if (gm_load_u16(memory, vq->avail + AVAIL_IDX, &idx, __ATOMIC_ACQUIRE))
+	if (word < 0)
 		return virtq_broken(vq, "available ring is no longer in memory");
-	idx = le16toh(idx);
 	if ((uint16_t)(idx - vq->next_avail) > vq->size)
 		return virtq_broken(vq, "available index is ahead by more than the queue size");
 	vq->seen_avail = idx;
@@ -79,10 +79,10 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 }
 
 /* Collect the descriptors of a chain. Returns NULL or what is wrong with it. */
-static inline const char *walk_chain(const struct virtq *vq, const struct gm_memory *memory,
+static inline const char *walk_chain(struct virtq *vq, const struct gm_memory *memory,
 				     struct virtq_walk *walk)
 {
-	struct gm_slice slice = virtq_table_slice(walk, memory);
+	struct gm_window *table = &vq->desc_area;
 	struct gm_range *ranges = vq->ranges;
 
 	for (;;) {
@@ -92,8 +92,7 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 		uint16_t flags;
 		gm_addr addr;
 
-		/* No sum here can wrap: the tables were checked against the end of the space. */
-		if (!virtq_read_desc(walk, memory, &slice, walk->index, &desc))
+		if (!virtq_read_desc(vq, memory, table, walk->index, &desc))
 			return "descriptor is not in memory";
 		addr = virtq_desc_addr(&desc);
 		len = virtq_desc_len(&desc);
@@ -102,7 +101,7 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 			error = virtq_enter_indirect(vq, walk, addr, len, flags);
 			if (error)
 				return error;
-			slice = virtq_table_slice(walk, memory);
+			table = &vq->table;
 			continue;
 		}
 		/* What ends a loop: no chain has more descriptors than this. */
@@ -122,13 +121,13 @@ static inline const char *walk_chain(const struct virtq *vq, const struct gm_mem
 int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
 	struct virtq_walk walk = {
-		.table = vq->desc,
 		.entries = vq->size,
 		.limit = vq->size,
 	};
 	const char *error;
 	uint16_t head;
-	gm_addr slot;
+	uint64_t slot;
+	int word;
 
 	if (vq->next_avail == vq->seen_avail) {
 		int ret = refill(vq, memory);
@@ -136,10 +135,11 @@ int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct vir
 		if (ret <= 0)
 			return ret;
 	}
-	slot = vq->avail + AVAIL_RING + 2ULL * (vq->next_avail & (vq->size - 1));
-	if (gm_load_u16(memory, slot, &head, __ATOMIC_RELAXED))
+	slot = AVAIL_RING + 2ULL * (vq->next_avail & (vq->size - 1));
+	word = gm_window_load_u16(&vq->avail_area, memory, slot, __ATOMIC_RELAXED);
+	if (word < 0)
 		return virtq_broken(vq, "available ring is no longer in memory");
-	head = le16toh(head);
+	head = le16toh((uint16_t)word);
 	if (head >= vq->size)
 		return virtq_broken(vq, "head of a chain is out of range");
 	if (vq->out[head].slots)
@@ -150,18 +150,19 @@ int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct vir
 	if (error)
 		return virtq_broken(vq, error);
 	chain->head = head;
-	vq->out[head].slots = 1;
+	virtq_taken(vq, head, 1);
 	vq->next_avail++;
 	return 1;
 }
 
-int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+static inline int put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
+			   uint32_t len)
 {
-	/* le32 id, le32 len, built as one: two small stores would hold up the large load. */
-	gm_le64_t elem = gm_le64(head | (uint64_t)len << 32);
-	gm_addr slot = vq->used + USED_RING + 8ULL * (vq->next_used & (vq->size - 1));
+	/* le32 id, le32 len, stored as one: two small stores would hold up a large load. */
+	uint64_t elem = htole64(head | (uint64_t)len << 32);
+	uint64_t slot = USED_RING + 8ULL * (vq->next_used & (vq->size - 1));
 
-	if (gm_write_obj(memory, slot, &elem))
+	if (gm_window_write_u64(&vq->used_area, memory, slot, elem))
 		return virtq_broken(vq, "used ring is no longer in writable memory");
 	vq->out[head] = (struct virtq_out){0};
 	vq->next_used++;
@@ -172,19 +173,34 @@ int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint1
  * Move used.idx. The release pairs with the driver's barrier between reading the index and reading
  * the entries and buffers it covers.
  */
-int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory)
+static inline int publish(struct virtq *vq, const struct gm_memory *memory)
 {
-	if (vq->next_used == vq->published_used)
-		return 0;
-	if (gm_store_u16(memory, vq->used + USED_IDX, htole16(vq->next_used), __ATOMIC_RELEASE))
+	if (gm_window_store_u16(&vq->used_area, memory, USED_IDX, htole16(vq->next_used),
+				__ATOMIC_RELEASE))
 		return virtq_broken(vq, "used ring is no longer in writable memory");
 	vq->published_used = vq->next_used;
 	return 0;
 }
 
+int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+{
+	return put_used(vq, memory, head, len);
+}
+
+int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory)
+{
+	return vq->next_used == vq->published_used ? 0 : publish(vq, memory);
+}
+
+int virtq_split_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+{
+	return put_used(vq, memory, head, len) ? -1 : publish(vq, memory);
+}
+
 bool virtq_split_should_interrupt(struct virtq *vq, const struct gm_memory *memory)
 {
-	uint16_t old = vq->signalled_used, word;
+	uint16_t old = vq->signalled_used;
+	int word;
 
 	if (vq->published_used == old)
 		return false;
@@ -196,15 +212,13 @@ bool virtq_split_should_interrupt(struct virtq *vq, const struct gm_memory *memo
 	 */
 	full_barrier();
 	if (vq->event_idx) {
+		word = gm_window_load_u16(&vq->avail_area, memory, AVAIL_RING + 2ULL * vq->size,
+					  __ATOMIC_RELAXED);
 		/* An interrupt too many is harmless where the word cannot be read. */
-		if (gm_load_u16(memory, vq->avail + AVAIL_RING + 2ULL * vq->size, &word,
-				__ATOMIC_RELAXED))
-			return true;
-		return vring_need_event(le16toh(word), vq->published_used, old);
+		return word < 0 || vring_need_event(le16toh((uint16_t)word), vq->published_used, old);
 	}
-	if (gm_load_u16(memory, vq->avail + AVAIL_FLAGS, &word, __ATOMIC_RELAXED))
-		return true;
-	return !(le16toh(word) & VRING_AVAIL_F_NO_INTERRUPT);
+	word = gm_window_load_u16(&vq->avail_area, memory, AVAIL_FLAGS, __ATOMIC_RELAXED);
+	return word < 0 || !(le16toh((uint16_t)word) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 bool virtq_split_enable_notify(struct virtq *vq, const struct gm_memory *memory)
@@ -212,10 +226,10 @@ bool virtq_split_enable_notify(struct virtq *vq, const struct gm_memory *memory)
 	int ret;
 
 	if (vq->event_idx)
-		ret = gm_store_u16(memory, vq->used + USED_RING + 8ULL * vq->size,
-				   htole16(vq->next_avail), __ATOMIC_RELAXED);
+		ret = gm_window_store_u16(&vq->used_area, memory, USED_RING + 8ULL * vq->size,
+					  htole16(vq->next_avail), __ATOMIC_RELAXED);
 	else
-		ret = gm_store_u16(memory, vq->used + USED_FLAGS, 0, __ATOMIC_RELAXED);
+		ret = gm_window_store_u16(&vq->used_area, memory, USED_FLAGS, 0, __ATOMIC_RELAXED);
 	if (ret) {
 		virtq_broken(vq, "used ring is no longer in writable memory");
 		return false;
@@ -233,7 +247,7 @@ void virtq_split_disable_notify(struct virtq *vq, const struct gm_memory *memory
 	/* With event indexes the old avail_event says it already. */
 	if (vq->event_idx)
 		return;
-	if (gm_store_u16(memory, vq->used + USED_FLAGS, htole16(VRING_USED_F_NO_NOTIFY),
-			 __ATOMIC_RELAXED))
+	if (gm_window_store_u16(&vq->used_area, memory, USED_FLAGS, htole16(VRING_USED_F_NO_NOTIFY),
+				__ATOMIC_RELAXED))
 		virtq_broken(vq, "used ring is no longer in writable memory");
 }

@@ -52,12 +52,23 @@ int virtq_broken(struct virtq *vq, const char *why)
 	return -1;
 }
 
-bool virtq_area_backed(const struct gm_memory *memory, gm_addr addr, uint64_t len,
-		       enum gm_access access)
+bool virtq_set_area(struct gm_window *area, const struct gm_memory *memory, gm_addr addr,
+		    uint64_t len, enum gm_access access)
 {
-	gm_addr end;
+	return gm_window_init(area, addr, len) == 0 && gm_check_range(memory, addr, len, access);
+}
 
-	return !__builtin_add_overflow(addr, len, &end) && gm_check_range(memory, addr, len, access);
+unsigned int virtq_count_pieces(const struct gm_memory *memory, gm_addr addr, uint32_t len,
+				enum gm_access access)
+{
+	unsigned int pieces = 0;
+	struct gm_slice slice;
+	struct gm_iter it;
+
+	gm_iter_init(&it, memory, addr, len, access);
+	while (gm_iter_next(&it, &slice))
+		pieces++;
+	return it.error ? 0 : pieces;
 }
 
 const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint64_t features)
@@ -76,32 +87,24 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 	return error;
 }
 
-const char *virtq_check_indirect(const struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags)
+const char *virtq_check_indirect(struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags)
 {
-	gm_addr end;
-
 	if (!vq->indirect)
 		return "indirect descriptor without the feature";
 	if (flags & VRING_DESC_F_NEXT)
 		return "indirect descriptor with a next one";
 	if (len == 0 || len % DESC_SIZE)
 		return "length of an indirect table is not a multiple of 16";
-	if (__builtin_add_overflow(addr, len, &end))
+	if (gm_window_init(&vq->table, addr, len))
 		return "indirect table wraps around the address space";
 	return NULL;
 }
 
 int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain)
 {
-	int ret;
-
 	if (gm_unlikely(!vq->ready))
 		return vq->broken ? -1 : 0;
-	ret = vq->packed ? virtq_packed_pop(vq, memory, chain) : virtq_split_pop(vq, memory, chain);
-	/* No head is out twice, so that no more than max_size are in the ring of them. */
-	if (vq->in_order && ret > 0)
-		vq->order[vq->order_end++ & (vq->max_size - 1)] = chain->head;
-	return ret;
+	return vq->packed ? virtq_packed_pop(vq, memory, chain) : virtq_split_pop(vq, memory, chain);
 }
 
 static int put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
@@ -143,6 +146,14 @@ int virtq_publish(struct virtq *vq, const struct gm_memory *memory)
 	if (gm_unlikely(!vq->ready))
 		return vq->broken ? -1 : 0;
 	return vq->packed ? virtq_packed_publish(vq, memory) : virtq_split_publish(vq, memory);
+}
+
+int virtq_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
+{
+	if (gm_unlikely(!vq->ready || vq->in_order))
+		return virtq_put_used(vq, memory, head, len) ? -1 : virtq_publish(vq, memory);
+	return vq->packed ? virtq_packed_complete(vq, memory, head, len)
+			  : virtq_split_complete(vq, memory, head, len);
 }
 
 bool virtq_should_interrupt(struct virtq *vq, const struct gm_memory *memory)

@@ -9,8 +9,9 @@
  * memory that may be accessed as it says. What the specification forbids and cannot be answered
  * through the ring makes the queue *broken*: nothing comes out of it until it is reset.
  *
- * The memory is passed in with each call and no host pointer is kept: it may be another one the
- * next time. A queue is used by one thread at a time; the device's lock sees to that.
+ * The memory is passed in with each call, and may be another one the next time: the rings are
+ * reached through windows, which see that. A queue is used by one thread at a time; the device's
+ * lock sees to that.
  */
 #ifndef DEVICES_VIRTQUEUE_H
 #define DEVICES_VIRTQUEUE_H
@@ -40,6 +41,12 @@ struct virtq {
 	bool ready;        /* enabled, and not broken since */
 	bool was_reset;    /* by itself: may be set up while the device runs */
 
+	/* The same areas as windows; they begin to be looked up when the queue is enabled. */
+	struct gm_window desc_area;
+	struct gm_window avail_area;
+	struct gm_window used_area;
+	struct gm_window table; /* the indirect one that was walked last */
+
 	/* Negotiated; constant while ready. */
 	bool packed;
 	bool event_idx;
@@ -62,6 +69,7 @@ struct virtq {
 	uint32_t slots_out;      /* packed: sum of their slots */
 	uint32_t unsignalled;    /* packed: entries published since the driver was asked */
 	uint16_t held_flags;     /* packed: flags that will publish what was put */
+	uint64_t bounce[2];      /* a descriptor that is in two pieces */
 	struct gm_range *ranges; /* max_size: the chain that was popped last */
 	const char *broken;      /* why, or NULL */
 
@@ -109,6 +117,9 @@ int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_cha
  */
 int virtq_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len);
 int virtq_publish(struct virtq *vq, const struct gm_memory *memory);
+
+/* Both at once, for who publishes chain by chain. */
+int virtq_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len);
 
 /* Whether the driver wants to be interrupted for what was published since the last call. */
 bool virtq_should_interrupt(struct virtq *vq, const struct gm_memory *memory);

@@ -19,5 +19,6 @@
 #include "guestmem/slice.h"
 #include "guestmem/stream.h"
 #include "guestmem/types.h"
+#include "guestmem/window.h"
 
 #endif

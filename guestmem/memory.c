@@ -61,6 +61,7 @@ static struct gm_memory *memory_alloc(struct gm_region *const *regions, size_t c
 	uint8_t shift = 63;
 	size_t head = (sizeof(*memory) + 63) & ~(size_t)63, size;
 	struct gm_entry *scratch = calloc(count + 2, sizeof(*scratch));
+	static uint64_t last_id; /* atomic */
 
 	if (!scratch)
 		return NULL;
@@ -88,6 +89,7 @@ static struct gm_memory *memory_alloc(struct gm_region *const *regions, size_t c
 		.count = (uint32_t)count,
 		.shift = shift,
 		.refs = 1,
+		.id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED),
 	};
 	fill_buckets(memory, (uint32_t *)(entries + count + 2));
 	for (size_t i = 0; i < count; i++)

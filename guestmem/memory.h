@@ -44,6 +44,7 @@ struct gm_memory {
 	uint8_t shift;               /* log2 of a bucket's size */
 	uint32_t refs;               /* atomic */
 	struct gm_iommu_view *iommu; /* translation in front, or NULL; then count is 0 */
+	uint64_t id; /* not 0, and no other memory's, not even of one that is gone */
 };
 
 /* A range of guest addresses. */
@@ -162,6 +163,20 @@ static inline bool gm_checked_offset(const struct gm_memory *memory, gm_addr bas
 	return !__builtin_add_overflow(base, offset, out) && gm_address_in_range(memory, *out);
 }
 
+/*
+ * Whether [addr, addr + len) lies in one region and may be accessed so. Length 0 too needs a mapped
+ * address. In a memory behind an IOMMU no range does.
+ */
+static inline bool gm_in_one_region(const struct gm_memory *memory, gm_addr addr, uint64_t len,
+				    enum gm_access access)
+{
+	const struct gm_entry *entry = gm_find_entry(memory, addr);
+	uint64_t offset = addr - entry->start;
+
+	return offset < entry->size && len <= entry->size - offset &&
+	       !((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY));
+}
+
 bool gm_check_range_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
 			 enum gm_access access);
 
@@ -172,11 +187,7 @@ bool gm_check_range_slow(const struct gm_memory *memory, gm_addr addr, uint64_t 
 static inline bool gm_check_range(const struct gm_memory *memory, gm_addr addr, uint64_t len,
 				  enum gm_access access)
 {
-	const struct gm_entry *entry = gm_find_entry(memory, addr);
-	uint64_t offset = addr - entry->start;
-
-	if (gm_likely(offset < entry->size && len <= entry->size - offset &&
-		      !((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY))))
+	if (gm_likely(gm_in_one_region(memory, addr, len, access)))
 		return true;
 	return gm_check_range_slow(memory, addr, len, access);
 }

@@ -338,7 +338,7 @@ static void pop_and_iterate(struct fixture *f, struct virtq_chain *chain)
 
 static void put_and_publish(struct fixture *f, uint16_t head)
 {
-	if (virtq_put_used(&f->queue, f->memory, head, 512) || virtq_publish(&f->queue, f->memory))
+	if (virtq_complete(&f->queue, f->memory, head, 512))
 		abort();
 }
 

@@ -20,6 +20,7 @@ suite_fn *const test_suites[] = {
 	bytes_suite,
 	stream_suite,
 	fault_suite,
+	window_suite,
 	property_suite,
 	NULL,
 };

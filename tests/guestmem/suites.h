@@ -21,5 +21,6 @@ suite_fn iommu_suite;
 suite_fn endian_suite;
 suite_fn share_suite;
 suite_fn print_suite;
+suite_fn window_suite;
 
 #endif
