@@ -6,11 +6,13 @@ extern const struct device_type virtio_blk_type;
 extern const struct device_type virtio_rng_type;
 extern const struct device_type virtio_console_type;
 extern const struct device_type virtio_vsock_type;
+extern const struct device_type virtio_net_type;
 
 const struct device_type *const device_types[] = {
 	&virtio_blk_type,     /* --disk */
 	&virtio_rng_type,     /* --rng */
 	&virtio_console_type, /* --console */
 	&virtio_vsock_type,   /* --vsock */
+	&virtio_net_type,     /* --net */
 	NULL,
 };

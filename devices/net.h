@@ -12,6 +12,7 @@
 #ifndef DEVICES_NET_H
 #define DEVICES_NET_H
 
+#include <net/ethernet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -81,6 +82,17 @@ struct net_backend_type {
 	int (*open)(const char *option, char *words, struct loop *loop, struct net_backend **out,
 		    struct report *report);
 };
+
+/* What an argument of --net says whatever its backend is. */
+struct net_options {
+	const char *backend; /* its name, constant */
+	bool has_mac;
+	uint8_t mac[ETH_ALEN];
+};
+
+/* Open "NAME[,WORD...]". The backend is the caller's to close. 0 or -1 (@report). */
+int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,
+	     struct net_backend **out, struct report *report);
 
 /* User-mode networking, where it was built in; it needs a library that is loaded when asked for. */
 extern const struct net_backend_type net_user_type __attribute__((weak));

@@ -214,7 +214,7 @@ const uint8_t *net_guest_payload(const struct net_guest *guest, uint8_t protocol
 
 void net_guest_echo(struct net_guest *guest, uint32_t to, uint16_t id, const void *data, size_t len)
 {
-	uint8_t packet[1024];
+	uint8_t packet[1480];
 	struct icmphdr icmp = {.type = ICMP_ECHO, .un.echo = {htons(id), htons(1)}};
 
 	ck_assert_uint_le(len, sizeof(packet) - sizeof(icmp));

@@ -21,6 +21,7 @@ suite_fn *const test_suites[] = {
 	vsock_limits_suite,
 	net_user_suite,
 	net_user_backend_suite,
+	net_user_device_suite,
 	hostile_suite,
 	hostile_rings_suite,
 	bugs_suite,

@@ -22,6 +22,7 @@ Suite *vsock_suite(void);
 Suite *vsock_limits_suite(void);
 Suite *net_user_suite(void);
 Suite *net_user_backend_suite(void);
+Suite *net_user_device_suite(void);
 Suite *hostile_suite(void);
 Suite *hostile_rings_suite(void);
 Suite *bugs_suite(void);

@@ -182,6 +182,39 @@ START_TEST(stdio_goes_to_who_asks)
 }
 END_TEST
 
+/* A library that is not what it should be: one line that names the package. */
+START_TEST(user_network_without_its_library)
+{
+	char dir[] = "/tmp/test-cli-XXXXXX", path[64], line[256];
+	struct result result;
+	FILE *library;
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/libslirp.so.0", dir);
+	library = fopen(path, "w");
+	ck_assert_ptr_nonnull(library);
+	fclose(library);
+	ck_assert_int_eq(setenv("LD_LIBRARY_PATH", dir, 1), 0);
+	snprintf(line, sizeof(line), "%s/guest/tiny/bench-ok.bin --flat 0x1000 --net user",
+		 test_env("VMM_BUILD", "build"));
+	run(&result, line);
+	unsetenv("LD_LIBRARY_PATH");
+	unlink(path);
+	rmdir(dir);
+	if (strstr(result.err, "built without"))
+		TEST_SKIP("cli: built without libslirp-dev");
+	snprintf(line, sizeof(line),
+		 "vmm: --net: user-mode networking needs libslirp.so.0 (Debian package libslirp0): "
+		 "%s: file too short\n",
+		 path);
+	ck_assert_str_eq(result.err, line);
+	ck_assert_str_eq(result.out, "");
+	ck_assert_int_eq(result.status, 1);
+}
+END_TEST
+
 Suite *suite_cli(void)
 {
 	Suite *suite = suite_create("cli");
@@ -193,6 +226,7 @@ Suite *suite_cli(void)
 	tcase_add_test(tcase, help_fits_a_screen);
 	tcase_add_test(tcase, version);
 	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
+	tcase_add_test(tcase, user_network_without_its_library);
 	tcase_add_loop_test(tcase, a_mistake_found_later_is_one_line_too, 0,
 			    (int)(sizeof(later) / sizeof(later[0])));
 	suite_add_tcase(suite, tcase);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The argument of --net: the table of backends, and the words that are the device's whatever its
+ * backend is.
+ */
+#include "devices/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A new backend is its file and a line here. */
+static const struct {
+	const char *name;
+	const struct net_backend_type *type; /* NULL: not in this program */
+	const char *missing;                 /* why it may not be there */
+} backends[] = {
+	{"user", &net_user_type,
+	 "this program has no user-mode network: it is static, or was built without libslirp-dev"},
+};
+
+#define KNOWN_BACKENDS "user"
+
+static int parse_mac(const char *option, const char *text, uint8_t *mac, struct report *report)
+{
+	static const uint8_t zeros[ETH_ALEN];
+	int end = 0;
+
+	/* Two digits each, and nothing behind them. */
+	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &end) != ETH_ALEN ||
+	    end != 17)
+		return report_fail(report, REPORT_USER,
+				   "%s: mac '%s' is not six bytes such as 52:54:00:12:34:56",
+				   option, text);
+	if ((mac[0] & 1) || memcmp(mac, zeros, ETH_ALEN) == 0)
+		return report_fail(
+			report, REPORT_USER,
+			"%s: mac '%s' is not the address of one device: the first byte is "
+			"even, and not all are zero",
+			option, text);
+	return 0;
+}
+
+/* Move the words that are the device's out of @words. Returns what is left; NULL: nothing. */
+static int take_common(const char *option, char *words, struct net_options *options, char **rest,
+		       struct report *report)
+{
+	char *word, *end = words;
+
+	*rest = NULL;
+	while ((word = strsep(&words, ","))) {
+		size_t len = strlen(word);
+
+		if (strncmp(word, "mac=", 4) == 0) {
+			if (parse_mac(option, word + 4, options->mac, report))
+				return -1;
+			options->has_mac = true;
+			continue;
+		}
+		/* It moves towards the front, behind the one before it. */
+		if (*rest)
+			*end++ = ',';
+		else
+			*rest = end;
+		memmove(end, word, len + 1);
+		end += len;
+	}
+	return 0;
+}
+
+static int open_backend(const char *option, char *args, struct loop *loop,
+			struct net_options *options, struct net_backend **out, struct report *report)
+{
+	const char *name = strsep(&args, ",");
+	char *rest;
+
+	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+		if (strcmp(name, backends[i].name) != 0)
+			continue;
+		if (!backends[i].type)
+			return report_fail(report, REPORT_HOST, "%s %s: %s", option, name,
+					   backends[i].missing);
+		options->backend = backends[i].name;
+		if (take_common(option, args, options, &rest, report))
+			return -1;
+		return backends[i].type->open(option, rest, loop, out, report);
+	}
+	return report_fail(report, REPORT_USER, "%s %s: not a backend; known is " KNOWN_BACKENDS,
+			   option, name);
+}
+
+int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,
+	     struct net_backend **out, struct report *report)
+{
+	char *copy = strdup(args);
+	int err;
+
+	*options = (struct net_options){0};
+	if (!copy)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	err = open_backend(option, copy, loop, options, out, report);
+	free(copy);
+	return err;
+}
