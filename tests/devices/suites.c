@@ -12,6 +12,7 @@ suite_fn *const test_suites[] = {
 	virtqueue_suite,
 	packed_suite,
 	completion_suite,
+	wakeup_suite,
 	mmio_suite,
 	config_suite,
 	blk_suite,

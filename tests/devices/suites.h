@@ -13,6 +13,7 @@ Suite *platform_suite(void);
 Suite *virtqueue_suite(void);
 Suite *packed_suite(void);
 Suite *completion_suite(void);
+Suite *wakeup_suite(void);
 Suite *mmio_suite(void);
 Suite *config_suite(void);
 Suite *blk_suite(void);

@@ -98,7 +98,7 @@ static uint16_t offer(unsigned int count, bool indirect)
 	struct buffer buffers[8];
 
 	for (unsigned int i = 0; i < count; i++)
-		buffers[i] = (struct buffer){BUFFERS + 16 * i, 16, true};
+		buffers[i] = (struct buffer){BUFFERS + 16ULL * i, 16, true};
 	return driver_add(h, q, buffers, count, indirect ? BUFFERS + 0x1000 : 0);
 }
 
@@ -340,7 +340,7 @@ Suite *completion_suite(void)
 {
 	Suite *suite = suite_create("completion");
 
-	add_tests(suite, "split", driver_use_split);
-	add_tests(suite, "packed", driver_use_packed);
+	add_tests(suite, "completion", driver_use_split);
+	add_tests(suite, "completion_packed", driver_use_packed);
 	return suite;
 }

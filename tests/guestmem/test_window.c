@@ -94,7 +94,8 @@ START_TEST(follows_the_memory_it_is_used_with)
 
 	ck_assert_int_eq(gm_window_init(&window, 16, 16), 0);
 	for (uint16_t i = 0; i < 6; i++)
-		ck_assert_int_eq(gm_window_store_u16(&window, memories[i % 2], 2 * i, i + 1U, 0), 0);
+		ck_assert_int_eq(gm_window_store_u16(&window, memories[i % 2], 2ULL * i, i + 1U, 0),
+				 0);
 	for (uint16_t i = 0; i < 6; i++) {
 		ck_assert_int_eq(gm_load_u16(memories[i % 2], 16 + 2ULL * i, &word, 0), 0);
 		ck_assert_uint_eq(word, i + 1U);
@@ -194,7 +195,7 @@ START_TEST(translation_is_asked_each_time)
 		gm_memory_new_translated(backend, gm_iotlb_iommu(iotlb), true, 0, 0, &memory), 0);
 	ck_assert_int_eq(gm_window_init(&window, 0, PAGE), 0);
 	for (uint16_t i = 1; i <= 2; i++) {
-		ck_assert_int_eq(gm_iotlb_map(iotlb, 0, PAGE, i * PAGE, GM_ACCESS_READ), 0);
+		ck_assert_int_eq(gm_iotlb_map(iotlb, 0, PAGE, (uint64_t)i * PAGE, GM_ACCESS_READ), 0);
 		ck_assert_int_eq(gm_window_load_u16(&window, memory, 0, 0), i);
 		ck_assert_ptr_null(gm_window_peek(&window, memory, 0, 2));
 		ck_assert_int_eq(gm_window_store_u16(&window, memory, 0, 0, 0), GM_ERR_IOMMU);
