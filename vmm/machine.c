@@ -219,7 +219,7 @@ const struct acpi_machine *machine_acpi(struct machine *machine)
 			.mmio_len = VIRTIO_MMIO_SIZE,
 			.gsi = (int)machine->slots[i].pin,
 		};
-		snprintf(device->name, sizeof(device->name), "VR%02zX", i);
+		snprintf(device->name, sizeof(device->name), "VR%02X", (uint8_t)i);
 		device++;
 	}
 	machine->acpi = (struct acpi_machine){
