@@ -13,11 +13,15 @@
 
 struct device_type {
 	const char *name; /* the option without dashes, "disk" for --disk */
-	const char *args; /* its argument in help, "PATH[,ro][,id=TEXT]"; NULL: it takes none */
+	/*
+	 * Its argument in help, "PATH[,ro][,id=TEXT]"; NULL: it takes none. One that may be left
+	 * out begins with "[=" and is taken behind a '=' only, never from the next word.
+	 */
+	const char *args;
 	const char *help; /* one line */
 	bool several;     /* the option may be repeated */
 	/*
-	 * Make a device from the option's argument (NULL if it takes none). @option ("--disk") is
+	 * Make a device from the option's argument (NULL if there is none). @option ("--disk") is
 	 * for messages. On success *out is owned by the caller, who ends it with
 	 * virtio_device_free() or hands it to a transport. Nothing that outlives the process may be
 	 * created or changed unless it succeeds.

@@ -205,7 +205,8 @@ static void print_row(const char *name, const char *args, const char *help)
 {
 	char left[64];
 
-	snprintf(left, sizeof(left), "--%s%s%s", name, args ? " " : "", args ? args : "");
+	snprintf(left, sizeof(left), "--%s%s%s", name, args && *args != '[' ? " " : "",
+		 args ? args : "");
 	printf("  %-32s %s\n", left, help);
 }
 
@@ -322,14 +323,14 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 	if (!args && value)
 		return report_fail(parse->report, REPORT_USER, "--%s=%s: takes no argument", name,
 				   value);
-	if (args && !value) {
+	if (args && *args != '[' && !value) {
 		/* One that begins with dashes is taken only behind a '='. */
 		if (!next || strncmp(next, "--", 2) == 0)
 			return report_fail(parse->report, REPORT_USER,
 					   "--%s: needs an argument, %s", name, args);
 		*used = true;
 	}
-	next = !args ? NULL : value ? value : next;
+	next = !args ? NULL : value ? value : *used ? next : NULL;
 	return row < rows + ROWS ? row->take(parse, next) : add_device(parse, *type, next);
 }
 

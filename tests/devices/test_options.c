@@ -154,12 +154,35 @@ START_TEST(disk_that_is_in_use)
 }
 END_TEST
 
-START_TEST(rng_takes_no_argument)
+static const struct {
+	const char *args;
+	const char *rate; /* what is quoted; NULL: the word is unknown */
+} rng_mistakes[] = {
+	{"/dev/random", NULL},   {"rate", NULL},
+	{"rate=", ""},           {"rate=0", "0"},
+	{"rate=-1", "-1"},       {"rate=+1", "+1"},
+	{"rate=1Q", "1Q"},       {"rate=1KK", "1KK"},
+	{"rate=1025M", "1025M"}, {"rate=1K,x", "1K,x"},
+	{"rate=K", "K"},         {"rate=18446744073709551617", "18446744073709551617"},
+};
+
+START_TEST(rng_words)
 {
-	refused("rng", "/dev/random", REPORT_USER,
-		"--opt: '/dev/random': the option takes no argument");
+	char text[160];
+
+	if (rng_mistakes[_i].rate)
+		snprintf(text, sizeof(text),
+			 "--opt: rate '%s' is not a number of bytes a second from 1 to 1024M, for "
+			 "example 64K",
+			 rng_mistakes[_i].rate);
+	else
+		snprintf(text, sizeof(text), "--opt: '%s': unknown word, known is rate=BYTES",
+			 rng_mistakes[_i].args);
+	refused("rng", rng_mistakes[_i].args, REPORT_USER, text);
 	virtio_device_free(accepted("rng", NULL));
 	virtio_device_free(accepted("rng", ""));
+	virtio_device_free(accepted("rng", "rate=1"));
+	virtio_device_free(accepted("rng", "rate=1024M"));
 }
 END_TEST
 
@@ -175,7 +198,7 @@ Suite *options_suite(void)
 	tcase_add_test(tc, disk_of_a_wrong_size);
 	tcase_add_test(tc, disk_without_permission);
 	tcase_add_test(tc, disk_that_is_in_use);
-	tcase_add_test(tc, rng_takes_no_argument);
+	tcase_add_loop_test(tc, rng_words, 0, sizeof(rng_mistakes) / sizeof(rng_mistakes[0]));
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* virtio-rng: the bytes it was asked for, where they belong, and no others. */
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
@@ -146,6 +149,154 @@ START_TEST(counts_what_it_gave)
 }
 END_TEST
 
+/* --- with a rate ----------------------------------------------------------------------------- */
+
+#define RATE    20000 /* a second; the bucket begins with as many */
+#define REQUEST 2000  /* a tenth of a second's */
+
+static pthread_t loop_thread;
+
+static void *run_loop(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static void set_up_slow(void)
+{
+	struct cutting pages = cutting_every(4096);
+
+	harness_new(h, &pages, type_named("rng"), "rate=20000", NULL);
+	cutting_free(&pages);
+	driver_start(h, 0);
+	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, h->loop), 0);
+}
+
+static void tear_down_slow(void)
+{
+	loop_stop(h->loop, 0);
+	pthread_join(loop_thread, NULL);
+	harness_free(h);
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static uint16_t post(uint32_t len)
+{
+	uint16_t head = driver_add(h, &h->queues[0], &(struct buffer){BUFFERS, len, true}, 1, 0);
+
+	driver_kick(h, &h->queues[0]);
+	return head;
+}
+
+static uint32_t await_used(uint16_t want)
+{
+	uint32_t head, len;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		if (driver_used(h, &h->queues[0], &head, &len)) {
+			ck_assert_uint_eq(head, want);
+			return len;
+		}
+		usleep(1000);
+	}
+	ck_abort_msg("the request never came back");
+}
+
+/* Take what is in the bucket, so that the next request waits; returns its head. */
+static uint16_t drain(void)
+{
+	uint32_t head, len;
+
+	for (unsigned int i = 0; i < 100000; i++) {
+		uint16_t added = post(REQUEST);
+
+		if (!driver_used(h, &h->queues[0], &head, &len))
+			return added;
+		ck_assert_uint_eq(len, REQUEST);
+	}
+	ck_abort_msg("a bucket without a bottom");
+}
+
+START_TEST(rate_is_kept)
+{
+	double began = seconds(), took;
+	struct virtio_stats stats;
+	unsigned int waiting = 5;
+	uint16_t heads[5];
+
+	heads[0] = drain();
+	for (unsigned int i = 1; i < waiting; i++)
+		heads[i] = post(REQUEST);
+	for (unsigned int i = 0; i < waiting; i++)
+		ck_assert_uint_eq(await_used(heads[i]), REQUEST);
+	/* All that was given and did not come with the bucket took its time to come. */
+	took = seconds() - began;
+	virtio_device_stats(h->dev, &stats);
+	ck_assert_uint_ge(stats.bytes_written, RATE + 4 * REQUEST);
+	ck_assert_double_ge(took + 0.001, (double)(stats.bytes_written - RATE) / RATE);
+}
+END_TEST
+
+/* More than the bucket holds is answered short instead of never. */
+START_TEST(request_beyond_the_bucket)
+{
+	uint16_t head = post(3 * RATE);
+
+	ck_assert_uint_eq(await_used(head), RATE);
+}
+END_TEST
+
+START_TEST(reset_forgets_what_waits)
+{
+	uint32_t head, len;
+
+	drain();
+	reg_write(h, VIRTIO_MMIO_STATUS, 0);
+	mem_fill(h, BUFFERS, 0, REQUEST);
+	driver_start(h, 0);
+	usleep(300000);
+	ck_assert(!driver_used(h, &h->queues[0], &head, &len));
+	ck_assert_uint_eq(mem_byte(h, BUFFERS + 5) | mem_byte(h, BUFFERS + 6) |
+				  mem_byte(h, BUFFERS + 7) | mem_byte(h, BUFFERS + 8),
+			  0);
+	ck_assert_uint_eq(await_used(post(REQUEST)), REQUEST);
+}
+END_TEST
+
+START_TEST(queue_reset_forgets_what_waits)
+{
+	struct driver_queue *q = &h->queues[0];
+	uint32_t head, len;
+
+	driver_start(h, FEATURE(VIRTIO_F_RING_RESET));
+	drain();
+	reg_write(h, VIRTIO_MMIO_QUEUE_SEL, 0);
+	reg_write(h, 0x0c0, 1);
+	driver_clear_rings(h, q);
+	driver_set_queue(h, q);
+	usleep(300000);
+	ck_assert(!driver_used(h, q, &head, &len));
+	ck_assert_uint_eq(await_used(post(REQUEST)), REQUEST);
+}
+END_TEST
+
+static void add_slow_tests(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, set_up_slow, tear_down_slow);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, rate_is_kept);
+	tcase_add_test(tc, request_beyond_the_bucket);
+	tcase_add_test(tc, reset_forgets_what_waits);
+	tcase_add_test(tc, queue_reset_forgets_what_waits);
+}
+
 /* What knows nothing of rings, for both of them. */
 static void add_tests(TCase *tc)
 {
@@ -170,6 +321,13 @@ Suite *rng_suite(void)
 	tc = tcase_create("rng on packed rings");
 	tcase_add_checked_fixture(tc, driver_use_packed, driver_use_split);
 	add_tests(tc);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("rng with a rate");
+	add_slow_tests(tc);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("rng with a rate on packed rings");
+	tcase_add_checked_fixture(tc, driver_use_packed, driver_use_split);
+	add_slow_tests(tc);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

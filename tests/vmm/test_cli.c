@@ -56,6 +56,7 @@ static const struct {
 	{"a --memory", "--memory: needs an argument, SIZE"},
 	{"a --disk", "--disk: needs an argument, PATH[,ro][,id=TEXT]"},
 	{"a --disk --rng", "--disk: needs an argument, PATH[,ro][,id=TEXT]"},
+	{"a --rng b", "b: a second kernel; the first is a"},
 	{"a --stats=yes", "--stats=yes: takes no argument"},
 	{"a --memory 64M --memory 1G", "--memory 1G: given twice, it was 64M before"},
 	{"a --flat 0 --flat 1", "--flat 1: given twice, it was 0 before"},
