@@ -103,6 +103,26 @@ START_TEST(change_moves_the_generation_and_interrupts)
 }
 END_TEST
 
+/* One interrupt line, two reasons: each is acknowledged by itself. */
+START_TEST(both_interrupts_at_once)
+{
+	driver_start(h, 0);
+	change(1);
+	virtio_lock(h->dev);
+	h->dev->transport->interrupt(h->dev->transport, VIRTIO_MMIO_INT_VRING);
+	virtio_unlock(h->dev);
+	ck_assert_uint_eq(h->irq.count, 2);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_INTERRUPT_STATUS),
+			  VIRTIO_MMIO_INT_CONFIG | VIRTIO_MMIO_INT_VRING);
+	reg_write(h, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	change(2);
+	ck_assert_uint_eq(h->irq.count, 3);
+	reg_write(h, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+}
+END_TEST
+
 START_TEST(change_before_driver_ok_is_silent)
 {
 	uint32_t before = generation();
@@ -156,6 +176,7 @@ Suite *config_suite(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, change_moves_the_generation_and_interrupts);
+	tcase_add_test(tc, both_interrupts_at_once);
 	tcase_add_test(tc, change_before_driver_ok_is_silent);
 	tcase_add_test(tc, writes_of_every_width_and_offset);
 	tcase_add_test(tc, writes_without_a_driver_are_lost);

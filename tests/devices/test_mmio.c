@@ -42,6 +42,7 @@ START_TEST(identity_registers)
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_VERSION), 2);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_DEVICE_ID), VIRTIO_ID_BLOCK);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_VENDOR_ID), 0x4d4d5621);
 	reg_write(h, VIRTIO_MMIO_MAGIC_VALUE, 0);
 	reg_write(h, VIRTIO_MMIO_DEVICE_ID, 0);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
@@ -266,6 +267,30 @@ START_TEST(queue_setup_only_between_features_ok_and_driver_ok)
 	driver_set_queue(h, q);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
 	assert_works(h);
+}
+END_TEST
+
+/* Its largest size is 0, which is how a driver sees that it is not there. */
+START_TEST(queue_that_is_absent)
+{
+	static const uint32_t absent[] = {1, 0x10000, UINT32_MAX};
+
+	ck_assert(driver_negotiate(h, VERSION_1 | FEATURE(VIRTIO_F_RING_RESET)));
+	driver_set_queue(h, &h->queues[0]);
+	for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++) {
+		reg_write(h, VIRTIO_MMIO_QUEUE_SEL, absent[i]);
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 0);
+		for (uint64_t reg = VIRTIO_MMIO_QUEUE_NUM; reg <= VIRTIO_MMIO_QUEUE_USED_HIGH;
+		     reg += 4) {
+			if (reg < VIRTIO_MMIO_QUEUE_NOTIFY || reg > VIRTIO_MMIO_STATUS)
+				reg_write(h, reg, 1);
+		}
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
+		reg_write(h, VIRTIO_MMIO_QUEUE_SEL, 0);
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 256);
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
+	}
+	ck_assert(!needs_reset(h));
 }
 END_TEST
 
@@ -559,6 +584,7 @@ Suite *mmio_suite(void)
 	tcase_add_test(tc, reset_restores_every_register);
 	tcase_add_test(tc, interrupt_status_and_ack);
 	tcase_add_test(tc, queue_setup_only_between_features_ok_and_driver_ok);
+	tcase_add_test(tc, queue_that_is_absent);
 	tcase_add_test(tc, queue_registers_are_frozen_while_ready);
 	tcase_add_test(tc, queue_size_must_be_a_power_of_two_up_to_max);
 	tcase_add_test(tc, queue_can_be_stopped_at_any_time);
