@@ -13,6 +13,9 @@
 #define REQUEST_HEADER (RAM_END - 64)
 #define REQUEST_STATUS (RAM_END - 32)
 
+/* How long a device may take for anything on a loaded machine. */
+#define PATIENCE_S 30
+
 /* --- cuttings -------------------------------------------------------------------------------- */
 
 static void cut(struct cutting *c, uint64_t size)
@@ -48,7 +51,7 @@ struct cutting cutting_at(gm_addr addr)
 static uint64_t random_piece(struct test_random *random, unsigned int round, uint64_t at)
 {
 	switch (round % 4) {
-	case 0: return 4096 * (1 + test_random_below(random, 1U << test_random_below(random, 8)));
+	case 0: return 4096 * (1 + test_random_below(random, 1U << test_random_below(random, 9)));
 	case 1: return 1 + test_random_below(random, 20000);
 	case 2: return 1 + test_random_below(random, 700);
 	/* Pieces of a few bytes where the buffers begin, since each costs a mapping. */
@@ -69,7 +72,9 @@ struct cutting cutting_random(struct test_random *random, unsigned int round)
 			size = RING_AREA - at;
 		if (size > RAM_SIZE - at)
 			size = RAM_SIZE - at;
-		cut(&c, size);
+		/* One region is no cutting. */
+		cut(&c, size < RAM_SIZE ? size : RAM_SIZE / 2);
+		size = c.sizes[c.count - 1];
 	}
 	return c;
 }
@@ -194,8 +199,25 @@ void harness_new(struct harness *h, const struct cutting *cutting, const struct 
 		driver_place(h, i, driver_ring_area(i), 64);
 }
 
+static void *run_loop(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+void harness_run(struct harness *h)
+{
+	ck_assert(!h->running);
+	ck_assert_int_eq(pthread_create(&h->thread, NULL, run_loop, h->loop), 0);
+	h->running = true;
+}
+
 void harness_free(struct harness *h)
 {
+	if (h->running) {
+		loop_stop(h->loop, 0);
+		pthread_join(h->thread, NULL);
+	}
 	virtio_mmio_free(h->mmio);
 	loop_free(h->loop);
 	if (h->arena)
@@ -409,6 +431,16 @@ bool driver_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint
 	*len = le32toh(elem[1]);
 	q->used_idx++;
 	return true;
+}
+
+void driver_await(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len)
+{
+	for (unsigned int i = 0; !driver_used(h, q, head, len); i++) {
+		ck_assert_msg(i < PATIENCE_S * 20000, "queue %u: nothing came back", q->index);
+		usleep(50);
+	}
+	virtio_lock(h->dev);
+	virtio_unlock(h->dev);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */

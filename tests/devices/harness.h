@@ -15,6 +15,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
+#include <pthread.h>
 
 #include "devices/devices.h"
 #include "devices/virtio-mmio.h"
@@ -81,6 +82,8 @@ struct harness {
 	struct virtio_device *dev;
 	struct virtio_mmio *mmio;
 	int image; /* of harness_blk() */
+	pthread_t thread;
+	bool running; /* the loop, on that thread */
 	uint64_t features;
 	struct driver_queue queues[HARNESS_QUEUES];
 };
@@ -96,6 +99,9 @@ struct buffer {
 void harness_new(struct harness *h, const struct cutting *cutting, const struct device_type *type,
 		 const char *args, struct notify_line *notify);
 void harness_free(struct harness *h);
+
+/* Run the loop on a thread of its own, as the monitor does, until harness_free(). */
+void harness_run(struct harness *h);
 
 /* A disk of @sectors (each filled with a pattern of its number) with @words like ",ro". */
 void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int sectors,
@@ -136,6 +142,11 @@ uint16_t driver_add(struct harness *h, struct driver_queue *q, const struct buff
 void driver_kick(struct harness *h, struct driver_queue *q);
 /* Take a used entry; false if there is none. */
 bool driver_used(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len);
+/*
+ * The same, waiting for a device that works on the loop's thread. Once it returns the device is
+ * through with what it did in that hold of its lock: event words, counters and interrupts stand.
+ */
+void driver_await(struct harness *h, struct driver_queue *q, uint32_t *head, uint32_t *len);
 
 /* The parts of these for packed queues, and one descriptor with its flags written last. */
 uint16_t packed_add(struct harness *h, struct driver_queue *q, const struct buffer *buffers,

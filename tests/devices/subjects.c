@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The devices for the suites that run over all of them; see subject.h. */
+#include <linux/virtio_vsock.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/devices/subject.h"
+
+#define HEADER  SUBJECT_AREA
+#define DATA    (SUBJECT_AREA + 0x100)
+#define STATUS  (SUBJECT_AREA + 0x400)
+#define RECEIVE (SUBJECT_AREA + 0x1000)
+
+/* --- disk ------------------------------------------------------------------------------------ */
+
+static void disk_make(struct subject_state *s, const struct cutting *cutting)
+{
+	harness_blk(&s->h, cutting, SUBJECT_SECTORS, ",id=subject");
+	s->file = s->h.image;
+}
+
+static unsigned int disk_request(struct subject_state *s, struct buffer *chain)
+{
+	blk_put_header(&s->h, HEADER, VIRTIO_BLK_T_IN, 3);
+	mem_fill(&s->h, DATA, 0xee, 512);
+	mem_fill(&s->h, STATUS, 0xee, 1);
+	chain[0] = (struct buffer){HEADER, 16, false};
+	chain[1] = (struct buffer){DATA, 512, true};
+	chain[2] = (struct buffer){STATUS, 1, true};
+	return 3;
+}
+
+static void disk_check(struct subject_state *s)
+{
+	uint8_t want[512], got[512];
+
+	sector_pattern(want, 3);
+	mem_read(&s->h, DATA, got, sizeof(got));
+	ck_assert_uint_eq(mem_byte(&s->h, STATUS), VIRTIO_BLK_S_OK);
+	ck_assert_mem_eq(got, want, sizeof(got));
+}
+
+static const struct subject disk = {
+	.name = "disk",
+	.make = disk_make,
+	.request = disk_request,
+	.used = 513,
+	.check = disk_check,
+};
+
+/* --- rng ------------------------------------------------------------------------------------- */
+
+#define ENTROPY 64
+
+static void rng_make(struct subject_state *s, const struct cutting *cutting)
+{
+	harness_new(&s->h, cutting, type_named("rng"), NULL, NULL);
+}
+
+static unsigned int rng_request(struct subject_state *s, struct buffer *chain)
+{
+	mem_fill(&s->h, DATA, 0, ENTROPY);
+	chain[0] = (struct buffer){DATA, ENTROPY, true};
+	return 1;
+}
+
+static void rng_check(struct subject_state *s)
+{
+	uint8_t zero[ENTROPY] = {0}, got[ENTROPY];
+
+	mem_read(&s->h, DATA, got, sizeof(got));
+	ck_assert_mem_ne(got, zero, sizeof(got));
+}
+
+static const struct subject rng = {
+	.name = "rng",
+	.make = rng_make,
+	.request = rng_request,
+	.used = ENTROPY,
+	.check = rng_check,
+};
+
+/* --- console --------------------------------------------------------------------------------- */
+
+static const char line[] = "the console writes\n";
+
+static void console_make(struct subject_state *s, const struct cutting *cutting)
+{
+	char args[48];
+
+	s->file = memfd_create("console", MFD_CLOEXEC);
+	ck_assert_int_ge(s->file, 0);
+	snprintf(args, sizeof(args), "file=/proc/self/fd/%d", s->file);
+	harness_new(&s->h, cutting, type_named("console"), args, NULL);
+}
+
+static unsigned int console_request(struct subject_state *s, struct buffer *chain)
+{
+	mem_write(&s->h, DATA, line, sizeof(line));
+	chain[0] = (struct buffer){DATA, sizeof(line), false};
+	return 1;
+}
+
+static void console_check(struct subject_state *s)
+{
+	off_t size = lseek(s->file, 0, SEEK_END);
+	char got[sizeof(line)];
+
+	ck_assert_int_eq(pread(s->file, got, sizeof(got), size - (off_t)sizeof(got)), sizeof(got));
+	ck_assert_mem_eq(got, line, sizeof(got));
+}
+
+static void close_file(struct subject_state *s)
+{
+	close(s->file);
+}
+
+static const struct subject console = {
+	.name = "console",
+	.queue = 1,
+	.make = console_make,
+	.request = console_request,
+	.check = console_check,
+	.end = close_file,
+};
+
+/* --- vsock ----------------------------------------------------------------------------------- */
+
+#define NOBODY 77 /* a port no host program listens at */
+
+static void vsock_make(struct subject_state *s, const struct cutting *cutting)
+{
+	char args[64];
+
+	signal(SIGPIPE, SIG_IGN);
+	strcpy(s->dir, "/tmp/test-subject-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(s->dir));
+	snprintf(args, sizeof(args), "%s/v.sock,cid=42", s->dir);
+	harness_new(&s->h, cutting, type_named("vsock"), args, NULL);
+}
+
+/* A connection to a port nobody serves, and a buffer for the answer. */
+static unsigned int vsock_request(struct subject_state *s, struct buffer *chain)
+{
+	const struct buffer receive = {RECEIVE, 4096, true};
+	const struct virtio_vsock_hdr hdr = {
+		.src_cid = htole64(42),
+		.dst_cid = htole64(2),
+		.src_port = htole32(1000),
+		.dst_port = htole32(NOBODY),
+		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
+		.op = htole16(VIRTIO_VSOCK_OP_REQUEST),
+		.buf_alloc = htole32(4096),
+	};
+
+	mem_write(&s->h, HEADER, &hdr, sizeof(hdr));
+	driver_add(&s->h, &s->h.queues[0], &receive, 1, 0);
+	driver_kick(&s->h, &s->h.queues[0]);
+	chain[0] = (struct buffer){HEADER, sizeof(hdr), false};
+	return 1;
+}
+
+static void vsock_check(struct subject_state *s)
+{
+	struct virtio_vsock_hdr hdr;
+	uint32_t head, len;
+
+	driver_await(&s->h, &s->h.queues[0], &head, &len);
+	ck_assert_uint_eq(len, sizeof(hdr));
+	mem_read(&s->h, RECEIVE, &hdr, sizeof(hdr));
+	ck_assert_uint_eq(le16toh(hdr.op), VIRTIO_VSOCK_OP_RST);
+	ck_assert_uint_eq(le32toh(hdr.src_port), NOBODY);
+	ck_assert_uint_eq(le32toh(hdr.dst_port), 1000);
+}
+
+static void remove_dir(struct subject_state *s)
+{
+	/* So nothing is left in it. */
+	ck_assert_int_eq(rmdir(s->dir), 0);
+}
+
+static const struct subject vsock = {
+	.name = "vsock",
+	.queue = 1,
+	.make = vsock_make,
+	.request = vsock_request,
+	.check = vsock_check,
+	.end = remove_dir,
+};
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+const struct subject *const subjects[] = {&disk, &rng, &console, &vsock, NULL};
+
+unsigned int subject_count(void)
+{
+	return sizeof(subjects) / sizeof(*subjects) - 1;
+}
+
+void subject_new(struct subject_state *s, const struct subject *subject, const struct cutting *cutting)
+{
+	*s = (struct subject_state){.subject = subject, .file = -1};
+	subject->make(s, cutting);
+	harness_run(&s->h);
+}
+
+void subject_free(struct subject_state *s)
+{
+	harness_free(&s->h);
+	if (s->subject->end)
+		s->subject->end(s);
+}
+
+void subject_start(struct subject_state *s, uint64_t features)
+{
+	for (unsigned int i = 0; i < HARNESS_QUEUES; i++)
+		driver_place(&s->h, i, driver_ring_area(i), 16);
+	driver_start(&s->h, features | s->subject->features);
+}
+
+void subject_serves(struct subject_state *s)
+{
+	struct driver_queue *q = subject_queue(s);
+	struct buffer chain[SUBJECT_BUFFERS];
+	unsigned int count = s->subject->request(s, chain);
+	uint16_t added = driver_add(&s->h, q, chain, count, 0);
+	uint32_t head, len;
+
+	driver_kick(&s->h, q);
+	driver_await(&s->h, q, &head, &len);
+	ck_assert_uint_eq(head, added);
+	ck_assert_uint_eq(len, s->subject->used);
+	s->subject->check(s);
+}
