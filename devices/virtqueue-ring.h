@@ -84,6 +84,30 @@ int virtq_broken(struct virtq *vq, const char *why);
 bool virtq_set_area(struct gm_window *area, const struct gm_memory *memory, gm_addr addr,
 		    uint64_t len, enum gm_access access);
 
+/*
+ * Where a walk goes from a descriptor of a table of @entries, the @taken-th of at most @limit: the
+ * index of the next, or why there is none. It looks at nothing but its arguments, of which the
+ * driver chose @flags and @next: an index is inside the table, and there are fewer than @limit
+ * steps whatever it chose.
+ */
+enum virtq_step {
+	VIRTQ_STEP_END = -1,
+	VIRTQ_STEP_OUT_OF_RANGE = -2,
+	VIRTQ_STEP_TOO_MANY = -3,
+};
+
+static inline int virtq_step(uint16_t flags, uint16_t next, uint32_t entries, uint32_t taken,
+			     uint32_t limit)
+{
+	if (!(flags & VRING_DESC_F_NEXT))
+		return VIRTQ_STEP_END;
+	if (next >= entries)
+		return VIRTQ_STEP_OUT_OF_RANGE;
+	if (taken >= limit)
+		return VIRTQ_STEP_TOO_MANY;
+	return next;
+}
+
 /* Where the walk of one chain is, and what it has found. */
 struct virtq_walk {
 	uint32_t entries;      /* its size */

@@ -78,6 +78,16 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 	return vq->seen_avail != vq->next_avail;
 }
 
+/* What is wrong with a chain that ends so: NULL if nothing is. */
+static const char *step_error(int step)
+{
+	switch (step) {
+	case VIRTQ_STEP_END: return NULL;
+	case VIRTQ_STEP_TOO_MANY: return "descriptor chain is longer than the queue";
+	default: return "next descriptor is out of range";
+	}
+}
+
 /* Collect the descriptors of a chain. Returns NULL or what is wrong with it. */
 static inline const char *walk_chain(struct virtq *vq, const struct gm_memory *memory,
 				     struct virtq_walk *walk)
@@ -91,6 +101,7 @@ static inline const char *walk_chain(struct virtq *vq, const struct gm_memory *m
 		uint32_t len;
 		uint16_t flags;
 		gm_addr addr;
+		int step;
 
 		if (!virtq_read_desc(vq, memory, table, walk->index, &desc))
 			return "descriptor is not in memory";
@@ -104,17 +115,14 @@ static inline const char *walk_chain(struct virtq *vq, const struct gm_memory *m
 			table = &vq->table;
 			continue;
 		}
-		/* What ends a loop: no chain has more descriptors than this. */
-		if (walk->descriptors++ == walk->limit)
-			return "descriptor chain is longer than the queue";
 		error = virtq_add_buffer(ranges, memory, walk, addr, len, flags & VRING_DESC_F_WRITE);
 		if (error)
 			return error;
-		if (!(flags & VRING_DESC_F_NEXT))
-			return NULL;
-		walk->index = virtq_desc_fourth(&desc);
-		if (walk->index >= walk->entries)
-			return "next descriptor is out of range";
+		step = virtq_step(flags, virtq_desc_fourth(&desc), walk->entries,
+				  ++walk->descriptors, walk->limit);
+		if (step < 0)
+			return step_error(step);
+		walk->index = (uint32_t)step;
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/virtqueue-ring.h"
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
 
@@ -158,6 +159,50 @@ START_TEST(chain_as_long_as_the_queue)
 	ck_assert_int_eq(virtq_pop(&ring.vq, ring.memory, &chain), 1);
 	ck_assert_uint_eq(chain.readable_count, 8);
 	ck_assert_uint_eq(chain.writable_len, 0);
+	ring_free(&ring);
+}
+END_TEST
+
+/* Whatever a driver writes, a step stays in the table and a walk ends. */
+START_TEST(steps_of_a_walk)
+{
+	for (uint32_t entries = 1; entries < 9; entries++) {
+		for (uint32_t taken = 1; taken < 10; taken++) {
+			for (uint32_t next = 0; next < 12; next++) {
+				int step = virtq_step(VRING_DESC_F_NEXT, (uint16_t)next, entries,
+						      taken, 8);
+
+				ck_assert_int_eq(step, next >= entries ? VIRTQ_STEP_OUT_OF_RANGE
+						       : taken >= 8    ? VIRTQ_STEP_TOO_MANY
+								       : (int)next);
+				step = virtq_step((uint16_t)~VRING_DESC_F_NEXT, (uint16_t)next,
+						  entries, taken, 8);
+				ck_assert_int_eq(step, VIRTQ_STEP_END);
+			}
+		}
+	}
+	ck_assert_int_eq(virtq_step(0xffff, 0xffff, 65536, 1, 65536), 0xffff);
+}
+END_TEST
+
+/* One descriptor too many, and one that leads back: the walk ends where the queue does. */
+START_TEST(chain_longer_than_the_queue)
+{
+	struct virtq_chain chain;
+	struct ring ring;
+
+	ring_start(&ring, 8, 0);
+	for (uint16_t i = 0; i < 8; i++)
+		desc(&ring, RING_DESC, i, RING_DATA, 1, VRING_DESC_F_NEXT, (i + 1) % 8);
+	offer(&ring, 0, 3);
+	ck_assert_int_eq(virtq_pop(&ring.vq, ring.memory, &chain), -1);
+	ck_assert_str_eq(ring.vq.broken, "descriptor chain is longer than the queue");
+	ring_free(&ring);
+	ring_start(&ring, 8, 0);
+	desc(&ring, RING_DESC, 0, RING_DATA, 1, VRING_DESC_F_NEXT, 8);
+	offer(&ring, 0, 0);
+	ck_assert_int_eq(virtq_pop(&ring.vq, ring.memory, &chain), -1);
+	ck_assert_str_eq(ring.vq.broken, "next descriptor is out of range");
 	ring_free(&ring);
 }
 END_TEST
@@ -442,6 +487,8 @@ Suite *virtqueue_suite(void)
 	tcase_add_test(tc, chain_comes_out_as_two_lists);
 	tcase_add_test(tc, zero_length_descriptors_carry_nothing_and_need_no_address);
 	tcase_add_test(tc, chain_as_long_as_the_queue);
+	tcase_add_test(tc, steps_of_a_walk);
+	tcase_add_test(tc, chain_longer_than_the_queue);
 	tcase_add_test(tc, indirect_table_alone_and_behind_direct_descriptors);
 	tcase_add_test(tc, used_entries_are_seen_when_published);
 	tcase_add_test(tc, indexes_wrap_at_65536);
