@@ -1,63 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * Character device backends. Input is read on the loop's thread into a buffer, from which the
+ * The bytes of character devices. Input is read on the loop's thread into a buffer, from which the
  * handler takes what it has room for; output is written by whoever has it, at once.
  *
  * A handler without room is asked again when chardev_resume() rings an eventfd, so that all of
  * input stays on the loop's thread. The same eventfd stands in for descriptors that are always
  * ready and that epoll therefore refuses (files, /dev/null).
  */
-#include "devices/chardev.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE 16384
-
-/*
- * Descriptors, option and filter are constant once the loop runs. Fields marked W belong to the
- * writer (one thread at a time), all others to the loop's thread.
- */
-struct chardev {
-	struct loop *loop;
-	char name[64];   /* for messages */
-	int in;          /* -1: no input */
-	int out;         /* -1: output vanishes */
-	int out_watched; /* W: out, or for a pty a duplicate, as epoll takes a descriptor once */
-	int wake;        /* eventfd */
-	bool pty;
-
-	struct chardev_handler handler;
-	size_t (*filter)(void *arg, uint8_t *data, size_t len);
-	void *filter_arg;
-
-	struct loop_watch *in_watch;
-	struct loop_watch *wake_watch;
-	struct loop_watch *out_watch; /* W */
-	bool always_ready;            /* in is a file: wake stands in for it */
-	bool idle;                    /* the source is not asked: the buffer is full */
-	bool paused;                  /* atomic: resume() has to ring */
-	bool gone;                    /* W: nothing can be written any more */
-	struct log_limit log;
-
-	size_t start, len; /* of what is in the buffer */
-	uint8_t buffer[BUFFER_SIZE];
-};
-
-/* Whose standard input and output are; set-up and teardown are one thread's. */
-static struct chardev *stdio_owner;
-
-struct chardev *chardev_stdio(void)
-{
-	return stdio_owner;
-}
+#include "devices/chardev-impl.h"
 
 /* --- input ------------------------------------------------------------------------------------ */
 
@@ -135,6 +95,8 @@ static void end_of_input(struct chardev *chardev)
 	chardev->in_watch = NULL;
 	chardev->always_ready = false;
 	chardev->idle = false;
+	if (chardev->socket)
+		chardev_hang_up(chardev);
 }
 
 /*
@@ -173,8 +135,31 @@ static void pull(struct chardev *chardev)
 
 static void input_ready(void *arg, uint32_t events)
 {
+	struct chardev *chardev = arg;
+
 	(void)events;
-	pull(arg);
+	/* A client came while what the one before it sent still fills the buffer. */
+	if (chardev->socket && chardev->len == BUFFER_SIZE)
+		chardev->idle = true;
+	else
+		pull(chardev);
+}
+
+/* --- the terminal's size ---------------------------------------------------------------------- */
+
+static void tell_size(struct chardev *chardev)
+{
+	struct winsize size;
+
+	if (chardev->handler.resized && chardev->in >= 0 &&
+	    ioctl(chardev->in, TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_row)
+		chardev->handler.resized(chardev->handler.arg, size.ws_col, size.ws_row);
+}
+
+void chardev_winch(struct chardev *chardev)
+{
+	__atomic_store_n(&chardev->winch, true, __ATOMIC_SEQ_CST);
+	ring(chardev);
 }
 
 static void wake_ready(void *arg, uint32_t events)
@@ -185,6 +170,8 @@ static void wake_ready(void *arg, uint32_t events)
 	(void)events;
 	if (read(chardev->wake, &count, sizeof(count)) < 0)
 		return;
+	if (__atomic_exchange_n(&chardev->winch, false, __ATOMIC_SEQ_CST))
+		tell_size(chardev);
 	deliver(chardev);
 	if (chardev->always_ready && chardev->len < BUFFER_SIZE) {
 		pull(chardev);
@@ -194,19 +181,10 @@ static void wake_ready(void *arg, uint32_t events)
 	}
 }
 
-/* Watch the source. Without a descriptor for it there is no input; output still works. */
-static void start_input(struct chardev *chardev)
+void chardev_start_input(struct chardev *chardev)
 {
 	uint32_t events = EPOLLIN | (chardev->pty ? EPOLLET : EPOLLONESHOT);
 
-	chardev->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (chardev->wake >= 0)
-		chardev->wake_watch =
-			loop_add(chardev->loop, chardev->wake, EPOLLIN, wake_ready, chardev);
-	if (!chardev->wake_watch) {
-		device_log(&chardev->log, chardev->name, "no input: %s", strerror(errno));
-		return;
-	}
 	chardev->in_watch = loop_add(chardev->loop, chardev->in, events, input_ready, chardev);
 	if (!chardev->in_watch && errno == EPERM) {
 		chardev->always_ready = true;
@@ -214,11 +192,29 @@ static void start_input(struct chardev *chardev)
 	}
 }
 
+/* Without a descriptor for it there is no input; output still works. */
+static bool start_wake(struct chardev *chardev)
+{
+	chardev->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (chardev->wake >= 0)
+		chardev->wake_watch =
+			loop_add(chardev->loop, chardev->wake, EPOLLIN, wake_ready, chardev);
+	if (!chardev->wake_watch)
+		device_log(&chardev->log, chardev->name, "no input: %s", strerror(errno));
+	return chardev->wake_watch;
+}
+
 void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *handler)
 {
 	chardev->handler = *handler;
-	if (chardev->in >= 0 && chardev->wake < 0)
-		start_input(chardev);
+	if (handler->connected && !chardev->listener)
+		handler->connected(handler->arg, true);
+	tell_size(chardev);
+	if ((chardev->in < 0 && !chardev->listener) || chardev->wake >= 0 || !start_wake(chardev))
+		return;
+	if (chardev->in >= 0)
+		chardev_start_input(chardev);
+	chardev_listen(chardev);
 }
 
 void chardev_set_filter(struct chardev *chardev,
@@ -247,8 +243,9 @@ static int await_output(struct chardev *chardev)
 	if (chardev->out_watch)
 		return loop_modify(chardev->out_watch, events);
 	if (chardev->out_watched < 0)
-		chardev->out_watched =
-			chardev->pty ? fcntl(chardev->out, F_DUPFD_CLOEXEC, 0) : chardev->out;
+		chardev->out_watched = chardev->out == chardev->in
+					       ? fcntl(chardev->out, F_DUPFD_CLOEXEC, 0)
+					       : chardev->out;
 	if (chardev->out_watched < 0)
 		return -1;
 	chardev->out_watch =
@@ -267,7 +264,7 @@ static bool unheard(const struct chardev *chardev)
 /* What a failed write(2) means: 0, the other end is not ready; -1, it is gone; 1, bytes are lost. */
 static int write_failed(struct chardev *chardev)
 {
-	if (errno == EIO && chardev->pty)
+	if (chardev->may_leave && (errno == EIO || errno == EPIPE || errno == ECONNRESET))
 		return 1;
 	if (errno == EAGAIN && unheard(chardev))
 		return 1;
@@ -279,18 +276,40 @@ static int write_failed(struct chardev *chardev)
 	return -1;
 }
 
-ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len)
+static ssize_t put(const struct chardev *chardev, struct iovec *iov, int count)
 {
-	size_t done = 0;
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+
+	return chardev->socket ? sendmsg(chardev->out, &message, MSG_NOSIGNAL)
+			       : writev(chardev->out, iov, count);
+}
+
+/* Forget the first @len bytes of *@iov. */
+static void advance(struct iovec **iov, int *count, size_t len)
+{
+	for (; *count && len >= (*iov)->iov_len; ++*iov, --*count)
+		len -= (*iov)->iov_len;
+	if (*count) {
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + len;
+		(*iov)->iov_len -= len;
+	}
+}
+
+static ssize_t write_all(struct chardev *chardev, struct iovec *iov, int count)
+{
+	size_t len = 0, done = 0;
 
 	if (chardev->gone)
 		return -1;
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
 	while (chardev->out >= 0 && done < len) {
-		ssize_t n = write(chardev->out, (const uint8_t *)data + done, len - done);
+		ssize_t n = put(chardev, iov, count);
 		int state;
 
 		if (n >= 0) {
 			done += (size_t)n;
+			advance(&iov, &count, (size_t)n);
 			continue;
 		}
 		state = write_failed(chardev);
@@ -301,103 +320,20 @@ ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len)
 	return (ssize_t)len;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
-
-static int open_stdio(struct chardev *chardev, const char *option, struct report *report)
+ssize_t chardev_writev(struct chardev *chardev, struct iovec *iov, int count)
 {
-	if (stdio_owner)
-		return report_fail(report, REPORT_USER,
-				   "%s stdio: standard input and output are taken by %s", option,
-				   stdio_owner->name);
-	chardev->in = STDIN_FILENO;
-	chardev->out = STDOUT_FILENO;
-	stdio_owner = chardev;
-	return 0;
+	ssize_t n;
+
+	pthread_mutex_lock(&chardev->lock);
+	n = write_all(chardev, iov, count);
+	pthread_mutex_unlock(&chardev->lock);
+	return n;
 }
 
-static int open_file(struct chardev *chardev, const char *option, const char *path,
-		     struct report *report)
+ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len)
 {
-	if (!*path)
-		return report_fail(report, REPORT_USER, "%s file=: the path is missing", option);
-	chardev->out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-	if (chardev->out < 0)
-		return report_fail(report, REPORT_USER, "%s file=%s: %s", option, path,
-				   strerror(errno));
-	return 0;
-}
+	/* The writer's pieces are not written to. */
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
 
-/* Only once it was opened and closed does the kernel say that nobody has a pty open. */
-static int hang_up(const char *name)
-{
-	int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int open_pty(struct chardev *chardev, const char *option, struct report *report)
-{
-	char name[64];
-	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-
-	chardev->pty = true;
-	chardev->in = fd;
-	chardev->out = fd;
-	if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name)) ||
-	    hang_up(name))
-		return report_fail(report, REPORT_HOST, "%s pty: %s", option, strerror(errno));
-	fprintf(stderr, "vmm: %s: %s\n", option, name);
-	return 0;
-}
-
-int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,
-		 struct report *report)
-{
-	struct chardev *chardev = calloc(1, sizeof(*chardev));
-	int err;
-
-	if (!chardev)
-		return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
-	chardev->loop = loop;
-	snprintf(chardev->name, sizeof(chardev->name), "%s", option);
-	chardev->in = -1;
-	chardev->out = -1;
-	chardev->out_watched = -1;
-	chardev->wake = -1;
-	if (!strcmp(spec, "stdio"))
-		err = open_stdio(chardev, option, report);
-	else if (!strcmp(spec, "null"))
-		err = 0;
-	else if (!strncmp(spec, "file=", 5))
-		err = open_file(chardev, option, spec + 5, report);
-	else if (!strcmp(spec, "pty"))
-		err = open_pty(chardev, option, report);
-	else
-		err = report_fail(report, REPORT_USER,
-				  "%s %s: not a backend; there are stdio, null, file=PATH and pty",
-				  option, spec);
-	if (err) {
-		chardev_close(chardev);
-		return -1;
-	}
-	*out = chardev;
-	return 0;
-}
-
-void chardev_close(struct chardev *chardev)
-{
-	if (!chardev)
-		return;
-	loop_remove(chardev->in_watch);
-	loop_remove(chardev->wake_watch);
-	loop_remove(chardev->out_watch);
-	if (chardev->wake >= 0)
-		close(chardev->wake);
-	if (chardev->out_watched >= 0 && chardev->out_watched != chardev->out)
-		close(chardev->out_watched);
-	if (chardev == stdio_owner)
-		stdio_owner = NULL;
-	else if (chardev->out >= 0)
-		close(chardev->out);
-	free(chardev);
+	return chardev_writev(chardev, &iov, 1);
 }

@@ -6,6 +6,12 @@
  *	null		output vanishes, no input
  *	file=PATH	output goes to PATH (created or truncated), no input
  *	pty		a new pseudo-terminal; its name is printed on standard error
+ *	socket=PATH	listens at PATH for one client at a time, the next when it has gone
+ *	connect=PATH	connects to who listens at PATH; its end is the end of both directions
+ *	pipe=PATH	input from the FIFO PATH.in, output to PATH.out; made if they are missing
+ *
+ * Where other ends come and go (pty, socket=, pipe=), what is sent while there is none is lost, as
+ * on a line that nobody listens to. Sockets and FIFOs that were made are removed at the end.
  *
  * Raw terminal mode and the Ctrl-A escape belong to whoever runs the terminal: see
  * chardev_set_filter().
@@ -17,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "devices/loop.h"
 #include "devices/report.h"
@@ -30,8 +37,11 @@ struct chardev;
 struct chardev_handler {
 	size_t (*room)(void *arg); /* bytes that can be taken now; 0 pauses input */
 	void (*receive)(void *arg, const uint8_t *data, size_t len); /* len <= room() */
-	void (*writable)(void *arg); /* a write that came short can go on; NULL: not interested */
 	void *arg;
+	/* NULL: not interested. */
+	void (*writable)(void *arg);                 /* a write that came short can go on */
+	void (*connected)(void *arg, bool somebody); /* the other end came or went */
+	void (*resized)(void *arg, uint16_t cols, uint16_t rows); /* it is such a terminal now */
 };
 
 /*
@@ -42,7 +52,10 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 		 struct report *report);
 void chardev_close(struct chardev *chardev);
 
-/* Start delivering input. The handler's storage is copied. */
+/*
+ * Start delivering input. The handler's storage is copied. Before this returns connected() is
+ * called if somebody is there, and resized() if it is a terminal.
+ */
 void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *handler);
 
 /* There is room again after room() returned 0. Any thread. */
@@ -56,8 +69,14 @@ void chardev_resume(struct chardev *chardev);
  */
 ssize_t chardev_write(struct chardev *chardev, const void *data, size_t len);
 
+/* The same for several pieces, in one system call if it takes them all. @iov is used up. */
+ssize_t chardev_writev(struct chardev *chardev, struct iovec *iov, int count);
+
 /* The chardev on standard input and output, or NULL. */
 struct chardev *chardev_stdio(void);
+
+/* Its terminal may have another size: the handler will know. Any thread, async-signal-safe. */
+void chardev_winch(struct chardev *chardev);
 
 /*
  * Let @filter see (and shorten, in place) input before the handler: returns the bytes kept. For the

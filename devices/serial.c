@@ -401,7 +401,10 @@ struct serial *serial_new(struct chardev *chardev, struct irq_line *irq)
 	serial->chardev = chardev;
 	serial->irq = irq;
 	serial_reset(serial);
-	chardev_set_handler(chardev, &(struct chardev_handler){room, receive, writable, serial});
+	chardev_set_handler(chardev, &(struct chardev_handler){.room = room,
+							       .receive = receive,
+							       .writable = writable,
+							       .arg = serial});
 	return serial;
 }
 

@@ -301,7 +301,7 @@ static void vsock_free(struct virtio_device *dev)
 	vsock_reset(dev);
 	loop_remove(vsock->watch);
 	close(vsock->epoll);
-	vsock_unlisten(&vsock->listener);
+	unix_unlisten(&vsock->listener);
 	virtio_device_destroy(dev);
 	free(vsock);
 }
@@ -381,7 +381,7 @@ static int vsock_create(const char *option, const char *args, struct loop *loop,
 	vsock->config.guest_cid = htole64(cid);
 	if (vsock_set_up(option, vsock, loop, report))
 		goto fail;
-	if (vsock_listen(option, path, &vsock->listener, report)) {
+	if (unix_listen(option, path, VSOCK_PATH_MAX, &vsock->listener, report)) {
 		loop_remove(vsock->watch);
 		close(vsock->epoll);
 		virtio_device_destroy(&vsock->dev);

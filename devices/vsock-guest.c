@@ -41,10 +41,19 @@ static void guest_shutdown(struct vsock *vsock, struct vsock_conn *conn, uint32_
 	vsock_finish(vsock, conn);
 }
 
+/* To the host program that serves @port at PATH_PORT; -1 if none does. */
+static int connect_to_port(const struct vsock *vsock, uint32_t port)
+{
+	char path[UNIX_PATH_LIMIT + sizeof("_4294967295")];
+
+	snprintf(path, sizeof(path), "%s_%u", vsock->listener.path, port);
+	return unix_connect(path);
+}
+
 /* A connection the guest asks for. */
 static void guest_request(struct vsock *vsock, const struct virtio_vsock_hdr *hdr)
 {
-	int fd = vsock_connect(&vsock->listener, le32toh(hdr->dst_port));
+	int fd = connect_to_port(vsock, le32toh(hdr->dst_port));
 	struct vsock_conn *conn = fd >= 0 ? vsock_add(vsock, fd) : NULL;
 
 	if (!conn) {

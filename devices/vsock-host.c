@@ -194,7 +194,7 @@ static void host_event(struct vsock *vsock, struct vsock_conn *conn, uint32_t ev
 static void host_accept(struct vsock *vsock)
 {
 	for (unsigned int i = 0; i < ACCEPT_MAX; i++) {
-		int fd = vsock_accept(&vsock->listener);
+		int fd = unix_accept(&vsock->listener);
 		struct vsock_conn *conn;
 
 		if (fd >= 0) {

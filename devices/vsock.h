@@ -11,11 +11,13 @@
 #include <linux/virtio_vsock.h>
 
 #include "devices/loop.h"
+#include "devices/unix-socket.h"
 #include "devices/virtio.h"
 #include "devices/vsock-conn.h"
-#include "devices/vsock-socket.h"
 
 #define VSOCK_HOST_CID 2
+/* So long may PATH be that PATH_4294967295 still is the address of a socket. */
+#define VSOCK_PATH_MAX (UNIX_PATH_LIMIT + 1 - sizeof("_4294967295"))
 /* RSTs to packets of no connection that wait for a buffer, before the tx queue waits with them. */
 #define VSOCK_RST_MAX 64
 /* Both directions of a connection. */
@@ -27,7 +29,7 @@ TAILQ_HEAD(vsock_pending, vsock_conn);
 struct vsock {
 	struct virtio_device dev;
 	struct virtio_vsock_config config;
-	struct vsock_listener listener;
+	struct unix_listener listener;
 	int epoll;
 	struct loop_watch *watch; /* of epoll */
 	bool listening;           /* the listener is in epoll: not while there are no descriptors */

@@ -113,6 +113,17 @@ static void on_continue(int number)
 	errno = err;
 }
 
+static void on_resize(int number)
+{
+	struct chardev *chardev = chardev_stdio();
+	int err = errno;
+
+	(void)number;
+	if (chardev)
+		chardev_winch(chardev);
+	errno = err;
+}
+
 int terminal_guard(struct report *report)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT};
@@ -135,6 +146,8 @@ static int install_handlers(void)
 	if (!is_raw)
 		return 0;
 	if (handle(SIGTSTP, on_suspend, SA_RESTART))
+		return -1;
+	if (handle(SIGWINCH, on_resize, SA_RESTART))
 		return -1;
 	return handle(SIGCONT, on_continue, SA_RESTART);
 }
@@ -196,5 +209,7 @@ int terminal_begin(struct machine *machine, struct report *report)
 
 void terminal_end(void)
 {
+	/* The device it is told to goes. */
+	signal(SIGWINCH, SIG_DFL);
 	restore();
 }

@@ -7,6 +7,7 @@ suite_fn *const test_suites[] = {
 	bus_suite,
 	loop_suite,
 	chardev_suite,
+	chardev_link_suite,
 	serial_suite,
 	platform_suite,
 	virtqueue_suite,

@@ -8,6 +8,7 @@
 Suite *bus_suite(void);
 Suite *loop_suite(void);
 Suite *chardev_suite(void);
+Suite *chardev_link_suite(void);
 Suite *serial_suite(void);
 Suite *platform_suite(void);
 Suite *virtqueue_suite(void);

@@ -40,7 +40,8 @@ static void taker_writable(void *arg)
 
 static struct taker taker;
 
-static const struct chardev_handler handler = {taker_room, taker_receive, taker_writable, &taker};
+static const struct chardev_handler handler = {
+	.room = taker_room, .receive = taker_receive, .writable = taker_writable, .arg = &taker};
 
 static void give_room(struct line *line, unsigned int room)
 {
@@ -311,8 +312,10 @@ static const struct {
 	const char *spec;
 	const char *text;
 } mistakes[] = {
-	{"", "--test : not a backend; there are stdio, null, file=PATH and pty"},
-	{"files", "--test files: not a backend; there are stdio, null, file=PATH and pty"},
+	{"", "--test : not a backend; there are stdio, null, pty, file=PATH, socket=PATH, "
+	     "connect=PATH and pipe=PATH"},
+	{"files", "--test files: not a backend; there are stdio, null, pty, file=PATH, "
+		  "socket=PATH, connect=PATH and pipe=PATH"},
 	{"file=", "--test file=: the path is missing"},
 	{"file=/nonexistent/x", "--test file=/nonexistent/x: No such file or directory"},
 	{"file=/tmp", "--test file=/tmp: Is a directory"},

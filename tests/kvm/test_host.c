@@ -105,8 +105,8 @@ START_TEST(test_serial_backends)
 {
 	NEED_KVM();
 	vm_run(&vm, "", ARGS(tiny("bench-ok"), "--flat", "0x1000", "--serial", "tcp"));
-	expect_refused("vmm: --serial tcp: not a backend; there are stdio, null, file=PATH and "
-		       "pty\n");
+	expect_refused("vmm: --serial tcp: not a backend; there are stdio, null, pty, "
+		       "file=PATH, socket=PATH, connect=PATH and pipe=PATH\n");
 	vm_run(&vm, "",
 	       ARGS(tiny("bench-ok"), "--flat", "0x1000", "--serial", "file=/nonexistent/file"));
 	expect_refused("vmm: --serial file=/nonexistent/file: No such file or directory\n");

@@ -3,7 +3,7 @@
  * UNIX sockets with addresses in the file system: what may be wrong with a path is found and named
  * here, before a guest runs.
  */
-#include "devices/vsock-socket.h"
+#include "devices/unix-socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +28,7 @@ static struct sockaddr_un address(const char *path)
 	return addr;
 }
 
-/* Connect to @path; a new socket, or -1 and errno. */
-static int connect_to(const char *path)
+int unix_connect(const char *path)
 {
 	struct sockaddr_un addr = address(path);
 	int fd = new_socket();
@@ -58,7 +57,7 @@ static int make_way(const char *option, const char *path, struct report *report)
 		return report_fail(report, REPORT_USER,
 				   "%s: '%s' exists and is not a socket; it is not replaced",
 				   option, path);
-	fd = connect_to(path);
+	fd = unix_connect(path);
 	if (fd >= 0)
 		close(fd);
 	/* EAGAIN: somebody listens who has more connections waiting than he wants. */
@@ -78,16 +77,16 @@ static enum report_status whose_fault(int err)
 		       : REPORT_USER;
 }
 
-int vsock_listen(const char *option, const char *path, struct vsock_listener *listener,
-		 struct report *report)
+int unix_listen(const char *option, const char *path, size_t path_max,
+		struct unix_listener *listener, struct report *report)
 {
 	struct sockaddr_un addr;
 	struct stat st;
 
-	if (strlen(path) > VSOCK_PATH_MAX)
+	if (strlen(path) > path_max)
 		return report_fail(report, REPORT_USER,
 				   "%s: '%s' has %zu bytes; the path of a socket has at most %zu",
-				   option, path, strlen(path), VSOCK_PATH_MAX);
+				   option, path, strlen(path), path_max);
 	if (make_way(option, path, report))
 		return -1;
 	snprintf(listener->path, sizeof(listener->path), "%s", path);
@@ -116,7 +115,7 @@ int vsock_listen(const char *option, const char *path, struct vsock_listener *li
 	return 0;
 }
 
-void vsock_unlisten(struct vsock_listener *listener)
+void unix_unlisten(struct unix_listener *listener)
 {
 	struct stat st;
 
@@ -126,15 +125,7 @@ void vsock_unlisten(struct vsock_listener *listener)
 	close(listener->fd);
 }
 
-int vsock_accept(const struct vsock_listener *listener)
+int unix_accept(const struct unix_listener *listener)
 {
 	return accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-}
-
-int vsock_connect(const struct vsock_listener *listener, uint32_t port)
-{
-	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-
-	snprintf(path, sizeof(path), "%s_%u", listener->path, port);
-	return connect_to(path);
 }

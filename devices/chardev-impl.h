@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * What a character device is made of, for the files that are it: chardev.c moves bytes,
+ * chardev-open.c makes and ends the kinds of it, chardev-link.c those whose other end comes and
+ * goes.
+ */
+#ifndef DEVICES_CHARDEV_IMPL_H
+#define DEVICES_CHARDEV_IMPL_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "devices/chardev.h"
+#include "devices/unix-socket.h"
+
+#define BUFFER_SIZE 16384
+
+/* A FIFO of pipe=, and whether it was made here. */
+struct chardev_fifo {
+	char path[PATH_MAX];
+	bool made;
+	dev_t device; /* which file it is, so that no other is removed at the end */
+	ino_t inode;
+};
+
+/*
+ * Option, filter and what kind it is are constant once the loop runs. Fields marked L are touched
+ * with the lock held, by the writer (one thread at a time) and by the loop's thread, on which
+ * clients come and go; all others are the loop thread's.
+ */
+struct chardev {
+	struct loop *loop;
+	char name[64]; /* for messages */
+	int in;        /* -1: no input */
+	int wake;      /* eventfd */
+	bool pty;
+	bool socket;    /* of either kind */
+	bool may_leave; /* the other end comes and goes: what nobody hears is lost */
+	struct unix_listener *listener; /* socket=, or NULL */
+	struct chardev_fifo *fifos;     /* pipe=: in and out, or NULL */
+
+	pthread_mutex_t lock;
+	int out;         /* L: -1: output vanishes */
+	int out_watched; /* L: out, or a duplicate if it is in too: epoll takes a descriptor once */
+	struct loop_watch *out_watch; /* L */
+	bool gone;                    /* L: nothing can be written any more */
+
+	struct chardev_handler handler;
+	size_t (*filter)(void *arg, uint8_t *data, size_t len);
+	void *filter_arg;
+
+	struct loop_watch *in_watch;
+	struct loop_watch *wake_watch;
+	struct loop_watch *listen_watch;
+	bool always_ready; /* in is a file: wake stands in for it */
+	bool idle;         /* the source is not asked: the buffer is full */
+	bool paused;       /* atomic: resume() has to ring */
+	bool winch;        /* atomic: the terminal's size may have changed */
+	struct log_limit log;
+
+	size_t start, len; /* of what is in the buffer */
+	uint8_t buffer[BUFFER_SIZE];
+};
+
+/* Take up input from the descriptor @in. */
+void chardev_start_input(struct chardev *chardev);
+
+/* The kinds of chardev-link.c; 0 or -1 (@report). */
+int chardev_open_socket(struct chardev *chardev, const char *option, const char *path,
+			struct report *report);
+int chardev_open_connect(struct chardev *chardev, const char *option, const char *path,
+			 struct report *report);
+int chardev_open_pipe(struct chardev *chardev, const char *option, const char *path,
+		      struct report *report);
+
+/* Wait for clients. Without a listener there is nothing to do. */
+void chardev_listen(struct chardev *chardev);
+
+/* The client has closed its end. */
+void chardev_hang_up(struct chardev *chardev);
+
+/* Remove what was made in the file system. */
+void chardev_unlink(struct chardev *chardev);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Character devices whose other end is a program that comes and goes: the client of a UNIX socket,
+ * the server of one, the readers and writers of two FIFOs. Clients are accepted and let go on the
+ * loop's thread; the writer may be another, so that both take the lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices/chardev-impl.h"
+
+/* --- sockets ---------------------------------------------------------------------------------- */
+
+static void client_came(void *arg, uint32_t events)
+{
+	struct chardev *chardev = arg;
+	int fd;
+
+	(void)events;
+	if (chardev->in >= 0)
+		return;
+	fd = unix_accept(chardev->listener);
+	if (fd < 0) {
+		/* It left again, or there are no descriptors: notice who comes next, once each. */
+		loop_modify(chardev->listen_watch, EPOLLIN | EPOLLET);
+		return;
+	}
+	pthread_mutex_lock(&chardev->lock);
+	chardev->out = fd;
+	chardev->in = fd;
+	pthread_mutex_unlock(&chardev->lock);
+	if (chardev->handler.connected)
+		chardev->handler.connected(chardev->handler.arg, true);
+	chardev_start_input(chardev);
+	if (!chardev->in_watch)
+		chardev_hang_up(chardev);
+}
+
+/* For one client: while it is there, others wait in the socket's queue. */
+void chardev_listen(struct chardev *chardev)
+{
+	uint32_t events = EPOLLIN | EPOLLONESHOT;
+
+	if (!chardev->listener)
+		return;
+	if (chardev->listen_watch)
+		loop_modify(chardev->listen_watch, events);
+	else
+		chardev->listen_watch =
+			loop_add(chardev->loop, chardev->listener->fd, events, client_came, chardev);
+	if (!chardev->listen_watch)
+		device_log(&chardev->log, chardev->name, "no clients: %s", strerror(errno));
+}
+
+void chardev_hang_up(struct chardev *chardev)
+{
+	pthread_mutex_lock(&chardev->lock);
+	loop_remove(chardev->out_watch);
+	chardev->out_watch = NULL;
+	if (chardev->out_watched >= 0)
+		close(chardev->out_watched);
+	chardev->out_watched = -1;
+	close(chardev->out);
+	chardev->out = -1;
+	chardev->in = -1;
+	chardev->gone = !chardev->listener;
+	pthread_mutex_unlock(&chardev->lock);
+	if (!chardev->listener)
+		device_log(&chardev->log, chardev->name, "the other end has closed the connection");
+	if (chardev->handler.connected)
+		chardev->handler.connected(chardev->handler.arg, false);
+	/* Who waits for the client waits no more. */
+	if (chardev->handler.writable)
+		chardev->handler.writable(chardev->handler.arg);
+	chardev_listen(chardev);
+}
+
+int chardev_open_socket(struct chardev *chardev, const char *option, const char *path,
+			struct report *report)
+{
+	struct unix_listener *listener = malloc(sizeof(*listener));
+
+	if (!listener)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	if (unix_listen(option, path, UNIX_PATH_LIMIT, listener, report)) {
+		free(listener);
+		return -1;
+	}
+	chardev->socket = true;
+	chardev->may_leave = true;
+	chardev->listener = listener;
+	return 0;
+}
+
+int chardev_open_connect(struct chardev *chardev, const char *option, const char *path,
+			 struct report *report)
+{
+	int fd;
+
+	if (strlen(path) > UNIX_PATH_LIMIT)
+		return report_fail(report, REPORT_USER,
+				   "%s: '%s' has %zu bytes; the path of a socket has at most %zu",
+				   option, path, strlen(path), UNIX_PATH_LIMIT);
+	fd = unix_connect(path);
+	if (fd < 0)
+		return report_fail(report, REPORT_USER, "%s: cannot connect to '%s': %s", option,
+				   path, strerror(errno));
+	chardev->socket = true;
+	chardev->in = fd;
+	chardev->out = fd;
+	return 0;
+}
+
+/* --- FIFOs ------------------------------------------------------------------------------------ */
+
+/* Whether @fifo can be used or made. */
+static int check_fifo(const struct chardev_fifo *fifo, const char *option, struct report *report)
+{
+	struct stat st;
+
+	if (stat(fifo->path, &st) == 0 && !S_ISFIFO(st.st_mode))
+		return report_fail(report, REPORT_USER, "%s: '%s' exists and is not a FIFO", option,
+				   fifo->path);
+	return 0;
+}
+
+static int make_fifo(struct chardev_fifo *fifo, const char *option, struct report *report)
+{
+	struct stat st;
+
+	if (mkfifo(fifo->path, 0600)) {
+		if (errno == EEXIST)
+			return 0;
+		return report_fail(report, REPORT_USER, "%s: cannot create the FIFO '%s': %s",
+				   option, fifo->path, strerror(errno));
+	}
+	fifo->made = true;
+	if (lstat(fifo->path, &st))
+		return report_fail(report, REPORT_HOST, "%s: '%s': %s", option, fifo->path,
+				   strerror(errno));
+	fifo->device = st.st_dev;
+	fifo->inode = st.st_ino;
+	return 0;
+}
+
+/*
+ * PATH.in is open for writing too, so that its end is never reached. PATH.out is not open for
+ * reading, so that it is known when nobody reads; but without a reader it cannot be opened.
+ */
+static int open_fifos(struct chardev *chardev)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK;
+	const struct chardev_fifo *fifos = chardev->fifos;
+	int reader = open(fifos[1].path, O_RDONLY | flags);
+
+	if (reader < 0)
+		return -1;
+	chardev->out = open(fifos[1].path, O_WRONLY | flags);
+	close(reader);
+	if (chardev->out >= 0)
+		chardev->in = open(fifos[0].path, O_RDWR | flags);
+	return chardev->in < 0 ? -1 : 0;
+}
+
+int chardev_open_pipe(struct chardev *chardev, const char *option, const char *path,
+		      struct report *report)
+{
+	static const char *const ends[] = {"in", "out"};
+
+	if (strlen(path) + sizeof(".out") > PATH_MAX)
+		return report_fail(report, REPORT_USER, "%s pipe=%s: %s", option, path,
+				   strerror(ENAMETOOLONG));
+	chardev->fifos = calloc(2, sizeof(*chardev->fifos));
+	if (!chardev->fifos)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	chardev->may_leave = true;
+	for (int i = 0; i < 2; i++) {
+		snprintf(chardev->fifos[i].path, PATH_MAX, "%s.%s", path, ends[i]);
+		if (check_fifo(&chardev->fifos[i], option, report))
+			return -1;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (make_fifo(&chardev->fifos[i], option, report))
+			return -1;
+	}
+	if (open_fifos(chardev))
+		return report_fail(report, REPORT_USER, "%s pipe=%s: %s", option, path,
+				   strerror(errno));
+	return 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+void chardev_unlink(struct chardev *chardev)
+{
+	struct stat st;
+
+	for (int i = 0; chardev->fifos && i < 2; i++) {
+		const struct chardev_fifo *fifo = &chardev->fifos[i];
+
+		if (fifo->made && lstat(fifo->path, &st) == 0 && st.st_dev == fifo->device &&
+		    st.st_ino == fifo->inode)
+			unlink(fifo->path);
+	}
+	free(chardev->fifos);
+	if (chardev->listener)
+		unix_unlisten(chardev->listener);
+	free(chardev->listener);
+}

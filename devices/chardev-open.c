@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The kinds of character devices by name, and their end. Those whose other end is a program that
+ * comes and goes are opened in chardev-link.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/chardev-impl.h"
+
+/* Whose standard input and output are; set-up and teardown are one thread's. */
+static struct chardev *stdio_owner;
+
+struct chardev *chardev_stdio(void)
+{
+	return stdio_owner;
+}
+
+static int open_stdio(struct chardev *chardev, const char *option, const char *path,
+		      struct report *report)
+{
+	(void)path;
+	if (stdio_owner)
+		return report_fail(report, REPORT_USER,
+				   "%s stdio: standard input and output are taken by %s", option,
+				   stdio_owner->name);
+	chardev->in = STDIN_FILENO;
+	chardev->out = STDOUT_FILENO;
+	stdio_owner = chardev;
+	return 0;
+}
+
+static int open_file(struct chardev *chardev, const char *option, const char *path,
+		     struct report *report)
+{
+	chardev->out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	if (chardev->out < 0)
+		return report_fail(report, REPORT_USER, "%s file=%s: %s", option, path,
+				   strerror(errno));
+	return 0;
+}
+
+/* Only once it was opened and closed does the kernel say that nobody has a pty open. */
+static int hang_up(const char *name)
+{
+	int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int open_pty(struct chardev *chardev, const char *option, const char *path,
+		    struct report *report)
+{
+	char name[64];
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+
+	(void)path;
+	chardev->may_leave = true;
+	chardev->pty = true;
+	chardev->in = fd;
+	chardev->out = fd;
+	if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name)) ||
+	    hang_up(name))
+		return report_fail(report, REPORT_HOST, "%s pty: %s", option, strerror(errno));
+	fprintf(stderr, "vmm: %s: %s\n", option, name);
+	return 0;
+}
+
+static int open_null(struct chardev *chardev, const char *option, const char *path,
+		     struct report *report)
+{
+	(void)chardev;
+	(void)option;
+	(void)path;
+	(void)report;
+	return 0;
+}
+
+static const struct {
+	const char *word; /* with '=' at its end: a path follows */
+	int (*open)(struct chardev *chardev, const char *option, const char *path,
+		    struct report *report);
+} kinds[] = {
+	{"stdio", open_stdio},
+	{"null", open_null},
+	{"pty", open_pty},
+	{"file=", open_file},
+	{"socket=", chardev_open_socket},
+	{"connect=", chardev_open_connect},
+	{"pipe=", chardev_open_pipe},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static int open_kind(struct chardev *chardev, const char *option, const char *spec,
+		     struct report *report)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		size_t len = strlen(kinds[i].word);
+		bool takes_path = kinds[i].word[len - 1] == '=';
+
+		if (strncmp(spec, kinds[i].word, len) != 0 || (!takes_path && spec[len]))
+			continue;
+		if (takes_path && !spec[len])
+			return report_fail(report, REPORT_USER, "%s %s: the path is missing",
+					   option, spec);
+		return kinds[i].open(chardev, option, spec + len, report);
+	}
+	return report_fail(report, REPORT_USER,
+			   "%s %s: not a backend; there are stdio, null, pty, file=PATH, "
+			   "socket=PATH, connect=PATH and pipe=PATH",
+			   option, spec);
+}
+
+int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,
+		 struct report *report)
+{
+	struct chardev *chardev = calloc(1, sizeof(*chardev));
+
+	if (!chardev)
+		return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
+	chardev->loop = loop;
+	snprintf(chardev->name, sizeof(chardev->name), "%s", option);
+	pthread_mutex_init(&chardev->lock, NULL);
+	chardev->in = -1;
+	chardev->out = -1;
+	chardev->out_watched = -1;
+	chardev->wake = -1;
+	if (open_kind(chardev, option, spec, report)) {
+		chardev_close(chardev);
+		return -1;
+	}
+	*out = chardev;
+	return 0;
+}
+
+void chardev_close(struct chardev *chardev)
+{
+	if (!chardev)
+		return;
+	loop_remove(chardev->in_watch);
+	loop_remove(chardev->wake_watch);
+	loop_remove(chardev->out_watch);
+	loop_remove(chardev->listen_watch);
+	if (chardev->wake >= 0)
+		close(chardev->wake);
+	if (chardev->out_watched >= 0 && chardev->out_watched != chardev->out)
+		close(chardev->out_watched);
+	if (chardev == stdio_owner) {
+		stdio_owner = NULL;
+	} else {
+		if (chardev->in >= 0 && chardev->in != chardev->out)
+			close(chardev->in);
+		if (chardev->out >= 0)
+			close(chardev->out);
+	}
+	chardev_unlink(chardev);
+	pthread_mutex_destroy(&chardev->lock);
+	free(chardev);
+}
