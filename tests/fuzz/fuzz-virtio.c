@@ -5,6 +5,7 @@
  * up as a good driver would, so that what follows reaches the device.
  */
 #include <fcntl.h>
+#include <linux/virtio_config.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +23,10 @@
 #define QUEUE_SIZE  16
 #define OPS_MAX     200
 #define PIECE_COUNT 5
+
+/* Bits of the second feature word. */
+#define HIGH_PACKED   (1U << (VIRTIO_F_RING_PACKED - 32))
+#define HIGH_IN_ORDER (1U << (VIRTIO_F_IN_ORDER - 32))
 
 /* The input, taken from the front; zero behind its end. */
 struct input {
@@ -91,19 +96,23 @@ static void reg_write(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
 	virtio_mmio_bus_ops.write(mmio, offset, &value, sizeof(value));
 }
 
-static void bring_up(struct virtio_mmio *mmio, uint32_t queue, uint32_t features)
+/* @high: what of the second feature word is taken besides VERSION_1. */
+static void bring_up(struct virtio_mmio *mmio, uint32_t queue, uint32_t features, uint32_t high)
 {
+	/* A packed ring's event suppression is aligned to four bytes. */
+	const uint32_t avail = high & HIGH_PACKED ? AVAIL & ~3U : AVAIL;
+
 	reg_write(mmio, 0x070, 0);
 	reg_write(mmio, 0x070, 3);
 	reg_write(mmio, 0x024, 0);
 	reg_write(mmio, 0x020, features);
 	reg_write(mmio, 0x024, 1);
-	reg_write(mmio, 0x020, 1);
+	reg_write(mmio, 0x020, 1 | high);
 	reg_write(mmio, 0x070, 11);
 	reg_write(mmio, 0x030, queue);
 	reg_write(mmio, 0x038, QUEUE_SIZE);
 	reg_write(mmio, 0x080, DESC);
-	reg_write(mmio, 0x090, AVAIL);
+	reg_write(mmio, 0x090, avail);
 	reg_write(mmio, 0x0a0, USED);
 	reg_write(mmio, 0x044, 1);
 	reg_write(mmio, 0x070, 15);
@@ -112,6 +121,7 @@ static void bring_up(struct virtio_mmio *mmio, uint32_t queue, uint32_t features
 static void one(struct virtio_mmio *mmio, const struct gm_memory *memory, struct input *input)
 {
 	uint8_t buf[64];
+	uint32_t queue;
 	uint64_t at;
 	size_t len;
 
@@ -135,7 +145,11 @@ static void one(struct virtio_mmio *mmio, const struct gm_memory *memory, struct
 			buf[i] = (uint8_t)take(input, 1);
 		gm_write(memory, at, buf, len);
 		break;
-	case 4: bring_up(mmio, (uint32_t)take(input, 1) % 4, (uint32_t)take(input, 4)); break;
+	case 4:
+		queue = (uint32_t)take(input, 1);
+		bring_up(mmio, queue % 4, (uint32_t)take(input, 4),
+			 queue / 4 & (HIGH_PACKED | HIGH_IN_ORDER));
+		break;
 	default: reg_write(mmio, 0x050, (uint32_t)take(input, 1) % 4); break;
 	}
 }
