@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where blk_request() puts its header and status. */
@@ -205,11 +208,40 @@ static void *run_loop(void *loop)
 	return NULL;
 }
 
+static void settle_ready(void *arg, uint32_t events)
+{
+	struct harness *h = arg;
+	uint64_t count;
+
+	(void)events;
+	ck_assert_int_eq(read(h->settle, &count, sizeof(count)), sizeof(count));
+	sem_post(&h->settled);
+}
+
 void harness_run(struct harness *h)
 {
 	ck_assert(!h->running);
+	ck_assert_int_eq(sem_init(&h->settled, 0, 0), 0);
+	h->settle = eventfd(0, EFD_CLOEXEC);
+	ck_assert_int_ge(h->settle, 0);
+	h->settle_watch = loop_add(h->loop, h->settle, EPOLLIN, settle_ready, h);
+	ck_assert_ptr_nonnull(h->settle_watch);
 	ck_assert_int_eq(pthread_create(&h->thread, NULL, run_loop, h->loop), 0);
 	h->running = true;
+}
+
+void harness_settle(struct harness *h)
+{
+	const uint64_t one = 1;
+	struct timespec deadline;
+
+	/* Twice: what was ready may have left the rest of its work for the loop's next turn. */
+	for (unsigned int i = 0; i < 2; i++) {
+		clock_gettime(CLOCK_REALTIME, &deadline);
+		deadline.tv_sec += PATIENCE_S;
+		ck_assert_int_eq(write(h->settle, &one, sizeof(one)), sizeof(one));
+		ck_assert_msg(sem_timedwait(&h->settled, &deadline) == 0, "the loop hangs");
+	}
 }
 
 void harness_free(struct harness *h)
@@ -217,6 +249,9 @@ void harness_free(struct harness *h)
 	if (h->running) {
 		loop_stop(h->loop, 0);
 		pthread_join(h->thread, NULL);
+		loop_remove(h->settle_watch);
+		close(h->settle);
+		sem_destroy(&h->settled);
 	}
 	virtio_mmio_free(h->mmio);
 	loop_free(h->loop);

@@ -16,6 +16,7 @@
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "devices/devices.h"
 #include "devices/virtio-mmio.h"
@@ -84,6 +85,9 @@ struct harness {
 	int image; /* of harness_blk() */
 	pthread_t thread;
 	bool running; /* the loop, on that thread */
+	int settle;   /* an eventfd of the loop, while it runs */
+	struct loop_watch *settle_watch;
+	sem_t settled;
 	uint64_t features;
 	struct driver_queue queues[HARNESS_QUEUES];
 };
@@ -102,6 +106,8 @@ void harness_free(struct harness *h);
 
 /* Run the loop on a thread of its own, as the monitor does, until harness_free(). */
 void harness_run(struct harness *h);
+/* Return when the loop has handled all that was ready when this was called. */
+void harness_settle(struct harness *h);
 
 /* A disk of @sectors (each filled with a pattern of its number) with @words like ",ro". */
 void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int sectors,

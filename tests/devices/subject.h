@@ -35,6 +35,8 @@ struct subject {
 	void (*end)(struct subject_state *s); /* of the host side; NULL: nothing */
 };
 
+extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock;
+
 /* NULL-terminated. */
 extern const struct subject *const subjects[];
 unsigned int subject_count(void);

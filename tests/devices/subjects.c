@@ -44,7 +44,7 @@ static void disk_check(struct subject_state *s)
 	ck_assert_mem_eq(got, want, sizeof(got));
 }
 
-static const struct subject disk = {
+const struct subject subject_disk = {
 	.name = "disk",
 	.make = disk_make,
 	.request = disk_request,
@@ -76,7 +76,7 @@ static void rng_check(struct subject_state *s)
 	ck_assert_mem_ne(got, zero, sizeof(got));
 }
 
-static const struct subject rng = {
+const struct subject subject_rng = {
 	.name = "rng",
 	.make = rng_make,
 	.request = rng_request,
@@ -119,7 +119,7 @@ static void close_file(struct subject_state *s)
 	close(s->file);
 }
 
-static const struct subject console = {
+const struct subject subject_console = {
 	.name = "console",
 	.queue = 1,
 	.make = console_make,
@@ -183,7 +183,7 @@ static void remove_dir(struct subject_state *s)
 	ck_assert_int_eq(rmdir(s->dir), 0);
 }
 
-static const struct subject vsock = {
+const struct subject subject_vsock = {
 	.name = "vsock",
 	.queue = 1,
 	.make = vsock_make,
@@ -194,7 +194,8 @@ static const struct subject vsock = {
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-const struct subject *const subjects[] = {&disk, &rng, &console, &vsock, NULL};
+const struct subject *const subjects[] = {&subject_disk, &subject_rng, &subject_console,
+					  &subject_vsock, NULL};
 
 unsigned int subject_count(void)
 {
