@@ -154,7 +154,7 @@ START_TEST(writes_of_every_width_and_offset)
 			ck_assert_mem_eq(moving->config, want, size);
 		}
 	}
-	ck_assert_uint_eq(moving->writes, 4 * size);
+	ck_assert_uint_eq(moving->writes, 4UL * size);
 }
 END_TEST
 

@@ -81,12 +81,11 @@ static struct virtio_device *make_device(unsigned int which, struct loop *loop)
 		types++;
 	type = device_types[which % types];
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", disk);
-	args = !type->args                          ? NULL
-	       : strcmp(type->name, "disk") == 0    ? path
+	args = strcmp(type->name, "disk") == 0      ? path
 	       : strcmp(type->name, "console") == 0 ? "null"
 						    : NULL;
-	/* Devices that reach out to the host have targets of their own. */
-	if (type->args && !args)
+	/* Devices that reach out to the host have targets of their own; "[" is what may be left out. */
+	if (!args && type->args && *type->args != '[')
 		return NULL;
 	return type->create("--fuzz", args, loop, &device, &report) ? NULL : device;
 }
