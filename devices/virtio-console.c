@@ -1,255 +1,274 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * virtio-console (virtio 1.2, section 5.3) with its one port on a character device.
- *
- * Both directions wait without blocking anyone: input is taken from the other end only as fast as
- * the driver offers buffers, and a transmitted chain stays in flight until the other end has taken
- * all of it. The queue lock is the device's: the chardev calls in from the loop's thread, the
- * driver's notifications come from there or from a vCPU.
+ * virtio-console (virtio 1.2, section 5.3): the device around its ports. Port 0 is the console;
+ * with further ports, each of which has a name, it is a multiport device. What goes through a port
+ * is console-port.c's, what is said about ports console-control.c's.
  */
+#include <ctype.h>
+#include <endian.h>
 #include <linux/virtio_ids.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "devices/chardev.h"
+#include "devices/console.h"
 #include "devices/devices.h"
-#include "devices/virtio.h"
 
-enum { RX, TX };
+#define BIT(n) (UINT64_C(1) << (n))
 
-static const uint16_t queue_sizes[] = {64, 64, 0};
+#define QUEUE_SIZE 64
 
-/* Bytes to transmit before the loop gets a turn; the rest follows in the next one. */
-#define TX_TURN_MAX 0x100000U
+#define PORT_WORD ",port="
 
-struct console {
-	struct virtio_device dev;
-	struct chardev *chardev;
-
-	struct virtq_chain rx; /* buffers for the next input, valid if rx_held */
-	bool rx_held;
-
-	struct virtq_chain tx; /* what is being transmitted, valid if tx_held */
-	bool tx_held;
-	uint64_t tx_done; /* bytes of it that the other end has */
-};
-
-/* --- to the other end ------------------------------------------------------------------------ */
-
-enum tx_state { TX_DONE, TX_TURN_OVER, TX_SLOW };
-
-/* Move on with the chain in flight. */
-static enum tx_state transmit(struct console *console, const struct gm_memory *memory)
+static struct console_port *port_of(struct console *console, unsigned int index)
 {
-	struct gm_sg sg = virtq_readable(&console->tx, memory);
-	uint64_t turn = 0;
-
-	gm_sg_skip(&sg, console->tx_done);
-	while (gm_sg_left(&sg)) {
-		struct gm_sg before = sg;
-		struct iovec iov;
-		uint64_t bytes;
-		ssize_t n = gm_sg_iovec(&sg, TX_TURN_MAX, &iov, 1, &bytes);
-
-		if (turn >= TX_TURN_MAX)
-			return TX_TURN_OVER;
-		if (n > 0)
-			n = chardev_write(console->chardev, iov.iov_base, iov.iov_len);
-		if (n < 0) {
-			/* Nobody will ever take it, or the memory went: the driver goes on. */
-			console->dev.stats.errors++;
-			return TX_DONE;
-		}
-		sg = before;
-		gm_sg_skip(&sg, (uint64_t)n);
-		console->tx_done += (uint64_t)n;
-		console->dev.stats.bytes_read += (uint64_t)n;
-		turn += (uint64_t)n;
-		if ((uint64_t)n < bytes)
-			return TX_SLOW;
-	}
-	return TX_DONE;
+	return &console->ports[index < CONSOLE_CONTROL_RX ? 0 : index / 2 - 1];
 }
 
-static int64_t handle_tx(struct virtio_device *dev, const struct gm_memory *memory,
-			 const struct virtq_chain *chain)
+static bool is_control(unsigned int index)
 {
-	struct console *console = (struct console *)dev;
-	enum tx_state state;
-
-	console->tx = *chain;
-	console->tx_done = 0;
-	state = transmit(console, memory);
-	console->tx_held = state != TX_DONE;
-	if (state == TX_TURN_OVER)
-		virtio_again(dev, TX);
-	/* Nothing was written to the chain. */
-	return console->tx_held ? VIRTIO_KEEP : 0;
+	return index == CONSOLE_CONTROL_RX || index == CONSOLE_CONTROL_TX;
 }
-
-/* Go on with the chain in flight, then with those behind it. */
-static void run_tx(struct console *console)
-{
-	struct virtio_device *dev = &console->dev;
-
-	if (console->tx_held) {
-		struct gm_memory *memory = gm_cell_snapshot(dev->memory);
-		enum tx_state state = transmit(console, memory);
-
-		console->tx_held = state != TX_DONE;
-		if (state == TX_TURN_OVER)
-			virtio_again(dev, TX);
-		if (!console->tx_held)
-			virtio_complete(dev, &dev->queues[TX], memory, console->tx.head, 0);
-		gm_memory_put(memory);
-	}
-	if (!console->tx_held)
-		virtio_run_queue(dev, TX, handle_tx);
-}
-
-static void console_writable(void *arg)
-{
-	struct console *console = arg;
-
-	virtio_lock(&console->dev);
-	if (virtio_is_live(&console->dev) && console->dev.queues[TX].ready)
-		run_tx(console);
-	virtio_unlock(&console->dev);
-}
-
-/* --- from the other end ---------------------------------------------------------------------- */
-
-/* Hold the first chain; one without room is of no use and goes back. */
-static int64_t handle_rx(struct virtio_device *dev, const struct gm_memory *memory,
-			 const struct virtq_chain *chain)
-{
-	struct console *console = (struct console *)dev;
-
-	(void)memory;
-	if (chain->writable_len == 0)
-		return 0;
-	console->rx = *chain;
-	console->rx_held = true;
-	return VIRTIO_KEEP;
-}
-
-static size_t console_room(void *arg)
-{
-	struct console *console = arg;
-	struct virtio_device *dev = &console->dev;
-	size_t room = 0;
-
-	virtio_lock(dev);
-	if (virtio_is_live(dev) && dev->queues[RX].ready) {
-		if (!console->rx_held)
-			virtio_run_queue(dev, RX, handle_rx);
-		room = console->rx_held ? console->rx.writable_len : 0;
-	}
-	virtio_unlock(dev);
-	return room;
-}
-
-static void console_receive(void *arg, const uint8_t *data, size_t len)
-{
-	struct console *console = arg;
-	struct virtio_device *dev = &console->dev;
-
-	virtio_lock(dev);
-	/* A reset since room() was asked has nowhere to put it: lost, as on a closed port. */
-	if (console->rx_held) {
-		struct gm_memory *memory = gm_cell_snapshot(dev->memory);
-		struct gm_sg sg = virtq_writable(&console->rx, memory);
-		uint64_t before = gm_sg_left(&sg);
-
-		console->rx_held = false;
-		if (gm_sg_write(&sg, data, len))
-			dev->stats.errors++;
-		before -= gm_sg_left(&sg);
-		dev->stats.bytes_written += before;
-		virtio_complete(dev, &dev->queues[RX], memory, console->rx.head, (uint32_t)before);
-		gm_memory_put(memory);
-	}
-	virtio_unlock(dev);
-}
-
-/* --- the device ------------------------------------------------------------------------------ */
 
 static void console_notify(struct virtio_device *dev, unsigned int index)
 {
 	struct console *console = (struct console *)dev;
+	struct console_port *port = port_of(console, index);
 
-	if (index == RX)
-		chardev_resume(console->chardev);
+	if (index >= CONSOLE_CONTROL_RX && !console_is_multiport(console))
+		return;
+	if (index == CONSOLE_CONTROL_RX)
+		console_control_send(console);
+	else if (index == CONSOLE_CONTROL_TX)
+		console_control_read(console);
+	else if (index == port->rx_queue)
+		chardev_resume(port->chardev);
 	else
-		run_tx(console);
+		console_port_transmit(port);
 }
 
 static void console_activate(struct virtio_device *dev)
 {
-	chardev_resume(((struct console *)dev)->chardev);
+	struct console *console = (struct console *)dev;
+
+	for (unsigned int i = 0; i < console->port_count; i++)
+		chardev_resume(console->ports[i].chardev);
 }
 
 static void console_queue_reset(struct virtio_device *dev, unsigned int index)
 {
+	struct console_port *port = port_of((struct console *)dev, index);
+
+	/* Messages wait as bits, not in chains. */
+	if (is_control(index))
+		return;
+	if (index == port->rx_queue)
+		port->rx_held = false;
+	else
+		port->tx_held = false;
+}
+
+static void console_reset(struct virtio_device *dev)
+{
 	struct console *console = (struct console *)dev;
 
-	if (index == RX)
-		console->rx_held = false;
+	for (unsigned int i = 0; i < console->port_count; i++) {
+		console->ports[i].guest_open = false;
+		console->ports[i].ready = false;
+		console->ports[i].pending = 0;
+	}
+}
+
+/* The emergency write: a character for the console, whatever the queues are doing. */
+static void console_config_write(struct virtio_device *dev, size_t offset, const void *data,
+				 size_t len)
+{
+	struct console *console = (struct console *)dev;
+
+	if (offset != offsetof(struct virtio_console_config, emerg_wr) || !len)
+		return;
+	if (chardev_write(console->ports[0].chardev, data, 1) < 0)
+		dev->stats.errors++;
 	else
-		console->tx_held = false;
+		dev->stats.bytes_read++;
 }
 
 static void console_free(struct virtio_device *dev)
 {
 	struct console *console = (struct console *)dev;
 
-	chardev_close(console->chardev);
+	for (unsigned int i = 0; i < console->port_count; i++)
+		chardev_close(console->ports[i].chardev);
 	virtio_device_destroy(dev);
 	free(console);
 }
 
+/* --- options --------------------------------------------------------------------------------- */
+
+static int check_name(const struct console *console, const char *option, const char *name,
+		      struct report *report)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > CONSOLE_NAME_MAX)
+		return report_fail(report, REPORT_USER,
+				   "%s: port name '%s' has %zu bytes, 1 to %d are possible", option,
+				   name, len, CONSOLE_NAME_MAX);
+	for (const char *at = name; *at; at++) {
+		if (!isgraph((unsigned char)*at) || *at == '/')
+			return report_fail(
+				report, REPORT_USER,
+				"%s: port name '%s': only visible characters without '/' "
+				"are possible",
+				option, name);
+	}
+	for (unsigned int i = 0; i < console->port_count; i++) {
+		if (!strcmp(console->ports[i].name, name))
+			return report_fail(report, REPORT_USER, "%s: two ports have the name '%s'",
+					   option, name);
+	}
+	return 0;
+}
+
+/* Add a port @name; its chardev is opened later. */
+static void add_port(struct console *console, const char *name)
+{
+	unsigned int id = console->port_count++;
+	struct console_port *port = &console->ports[id];
+
+	port->console = console;
+	port->id = id;
+	port->rx_queue = id ? 2 * id + 2 : 0;
+	port->tx_queue = port->rx_queue + 1;
+	strncpy(port->name, name, CONSOLE_NAME_MAX);
+}
+
+/* "SPEC[,port=NAME:SPEC]...", which is cut into pieces; @specs gets what each port is opened with. */
+static int parse_ports(struct console *console, const char *option, char *args,
+		       const char *specs[CONSOLE_PORTS_MAX], struct report *report)
+{
+	char *next = strstr(args, PORT_WORD);
+
+	specs[0] = args;
+	add_port(console, "");
+	while (next) {
+		char *name = next + strlen(PORT_WORD), *spec;
+
+		*next = '\0';
+		next = strstr(name, PORT_WORD);
+		spec = strchr(name, ':');
+		if (!spec || (next && spec > next))
+			return report_fail(report, REPORT_USER,
+					   "%s: port '%.*s': a port is NAME:SPEC, for example "
+					   "log:file=log.txt",
+					   option, next ? (int)(next - name) : (int)strlen(name),
+					   name);
+		*spec++ = '\0';
+		if (check_name(console, option, name, report))
+			return -1;
+		if (console->port_count == CONSOLE_PORTS_MAX)
+			return report_fail(
+				report, REPORT_USER,
+				"%s: port '%s' is one too many, a console has at most %d", option,
+				name, CONSOLE_PORTS_MAX);
+		specs[console->port_count] = spec;
+		add_port(console, name);
+	}
+	return 0;
+}
+
+/* --- the device ------------------------------------------------------------------------------ */
+
 static const struct virtio_ops console_ops = {
 	.device_id = VIRTIO_ID_CONSOLE,
 	.name = "virtio-console",
-	.queue_sizes = queue_sizes,
 	.activate = console_activate,
+	.reset = console_reset,
 	.queue_reset = console_queue_reset,
 	.notify = console_notify,
+	.config_write = console_config_write,
 	.free = console_free,
 };
+
+static int init_device(struct console *console, struct report *report)
+{
+	unsigned int queues = console->port_count > 1 ? 2 * console->port_count + 2 : 2;
+	uint64_t features = BIT(VIRTIO_CONSOLE_F_EMERG_WRITE);
+
+	if (console->port_count > 1)
+		features |= BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+	for (unsigned int i = 0; i < queues; i++)
+		console->queue_sizes[i] = QUEUE_SIZE;
+	console->ops = console_ops;
+	console->ops.queue_sizes = console->queue_sizes;
+	console->config.max_nr_ports = htole32(console->port_count);
+	return virtio_device_init(&console->dev, &console->ops, features, &console->config,
+				  sizeof(console->config), report);
+}
+
+static int open_port(struct console_port *port, const char *option, const char *spec,
+		     struct loop *loop, struct report *report)
+{
+	char name[CONSOLE_NAME_MAX + 64];
+
+	snprintf(name, sizeof(name), "%s%s%s", option, port->id ? " port " : "", port->name);
+	return chardev_open(name, spec, loop, &port->chardev, report);
+}
+
+/* Ends @console if it fails. */
+static int start(struct console *console, const char *option, const char *args, struct loop *loop,
+		 struct report *report)
+{
+	const char *specs[CONSOLE_PORTS_MAX];
+	char *copy = strdup(args);
+	int err = -1;
+
+	if (!copy) {
+		report_fail(report, REPORT_HOST, "%s: out of memory", option);
+		free(console);
+		return -1;
+	}
+	if (parse_ports(console, option, copy, specs, report) || init_device(console, report)) {
+		free(console);
+		goto out;
+	}
+	/* Last, as they may create files. */
+	for (unsigned int i = 0; i < console->port_count; i++) {
+		if (open_port(&console->ports[i], option, specs[i], loop, report)) {
+			console_free(&console->dev);
+			goto out;
+		}
+	}
+	err = 0;
+	for (unsigned int i = 0; i < console->port_count; i++)
+		console_port_start(&console->ports[i]);
+	/* A size that was found is one that can change. */
+	if (console->config.cols)
+		console->dev.offered |= BIT(VIRTIO_CONSOLE_F_SIZE);
+out:
+	free(copy);
+	return err;
+}
 
 static int console_create(const char *option, const char *args, struct loop *loop,
 			  struct virtio_device **out, struct report *report)
 {
 	struct console *console = calloc(1, sizeof(*console));
-	struct chardev_handler handler = {
-		.room = console_room,
-		.receive = console_receive,
-		.writable = console_writable,
-		.arg = console,
-	};
 
 	if (!console)
 		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
-	if (virtio_device_init(&console->dev, &console_ops, 0, NULL, 0, report)) {
-		free(console);
+	if (start(console, option, args ? args : "", loop, report))
 		return -1;
-	}
-	/* Last, as it may create a file. */
-	if (chardev_open(option, args ? args : "", loop, &console->chardev, report)) {
-		virtio_device_destroy(&console->dev);
-		free(console);
-		return -1;
-	}
 	virtio_device_name(&console->dev, "console %s", args);
-	chardev_set_handler(console->chardev, &handler);
 	*out = &console->dev;
 	return 0;
 }
 
 const struct device_type virtio_console_type = {
 	.name = "console",
-	.args = "stdio|null|file=PATH|pty",
-	.help = "a virtio console port",
+	.args = "SPEC[,port=NAME:SPEC]...",
+	.help = "a virtio console, and further ports of it",
 	.several = true,
 	.create = console_create,
 };

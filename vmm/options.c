@@ -190,7 +190,7 @@ static const struct option_row rows[] = {
 	{"initrd", "PATH", "an initial RAM disk for Linux", take_initrd},
 	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module},
 	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat},
-	{"serial", "BACKEND", "COM1: null, file=PATH, pty (stdio, if no device has it)", take_serial},
+	{"serial", "SPEC", "COM1 (stdio, if no device has it)", take_serial},
 	{"no-reboot", NULL, "end where the guest asks for a reset", take_no_reboot},
 	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
 	{"print-map", NULL, "print the memory map first", take_print_map},
@@ -229,6 +229,7 @@ static int take_help(struct parse *parse, const char *value)
 	for (const struct device_type *const *type = device_types; *type; type++)
 		print_row((*type)->name, (*type)->args, (*type)->help);
 	printf("\n"
+	       "SPEC: stdio, null, pty, file=PATH, socket=PATH, connect=PATH, pipe=PATH.\n"
 	       "WORDs of a region: ro, file=PATH, offset=N, private, memfd, huge, populate, lock.\n"
 	       "Sizes: 4096, 0x1000, 64K, 1M+4K, 3G. Ctrl-A x quits, Ctrl-A ? helps.\n"
 	       "Exit status: the guest's; 1 host error, 2 wrong input; see vmm/README.md.\n");

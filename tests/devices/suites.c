@@ -19,6 +19,7 @@ suite_fn *const test_suites[] = {
 	blk_suite,
 	rng_suite,
 	console_suite,
+	console_ports_suite,
 	vsock_suite,
 	vsock_limits_suite,
 	net_user_suite,

@@ -20,6 +20,7 @@ Suite *config_suite(void);
 Suite *blk_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
+Suite *console_ports_suite(void);
 Suite *vsock_suite(void);
 Suite *vsock_limits_suite(void);
 Suite *net_user_suite(void);
