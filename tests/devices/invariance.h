@@ -45,6 +45,8 @@ struct workload {
 	void (*end)(struct run *r);   /* the last notes, the device still there; or NULL */
 };
 
+extern const struct workload workload_net;
+
 /* NULL-terminated. */
 extern const struct workload *const workloads[];
 

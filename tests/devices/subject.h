@@ -23,7 +23,8 @@ struct subject_state {
 };
 
 struct subject {
-	const char *name; /* in the table of device types */
+	const char *name;        /* in the table of device types */
+	bool (*available)(void); /* what it needs of the host is there; NULL: nothing */
 	unsigned int queue;
 	uint64_t features; /* its own, that its requests need */
 	void (*make)(struct subject_state *s, const struct cutting *cutting);
@@ -35,10 +36,12 @@ struct subject {
 	void (*end)(struct subject_state *s); /* of the host side; NULL: nothing */
 };
 
-extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock;
+extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock, subject_net;
 
 /* NULL-terminated. */
 extern const struct subject *const subjects[];
+bool subject_available(const struct subject *subject);
+/* Of those that are available. */
 unsigned int subject_count(void);
 
 /* Make the device on memory cut so, and run its loop. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The devices for the suites that run over all of them; see subject.h. */
+#include <dlfcn.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_vsock.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/net.h"
 #include "tests/devices/subject.h"
 
 #define HEADER  SUBJECT_AREA
@@ -192,14 +197,93 @@ const struct subject subject_vsock = {
 	.end = remove_dir,
 };
 
+/* --- net ------------------------------------------------------------------------------------- */
+
+static bool net_available(void)
+{
+	void *handle = dlopen("libslirp.so.0", RTLD_NOW);
+
+	if (!&net_user_type || !handle)
+		return false;
+	dlclose(handle);
+	return true;
+}
+
+static void net_make(struct subject_state *s, const struct cutting *cutting)
+{
+	harness_new(&s->h, cutting, type_named("net"), "user,mac=52:54:00:12:34:56", NULL);
+}
+
+/* Behind the header of virtio-net: who has 10.0.2.2? */
+static const struct {
+	struct virtio_net_hdr_v1 hdr;
+	struct ether_header eth;
+	struct ether_arp arp;
+} __attribute__((packed)) question = {
+	.eth = {.ether_dhost = {255, 255, 255, 255, 255, 255},
+		.ether_shost = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
+		.ether_type = __builtin_bswap16(ETHERTYPE_ARP)},
+	.arp = {.ea_hdr = {.ar_hrd = __builtin_bswap16(ARPHRD_ETHER),
+			   .ar_pro = __builtin_bswap16(ETHERTYPE_IP),
+			   .ar_hln = ETH_ALEN,
+			   .ar_pln = 4,
+			   .ar_op = __builtin_bswap16(ARPOP_REQUEST)},
+		.arp_sha = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
+		.arp_spa = {10, 0, 2, 15},
+		.arp_tpa = {10, 0, 2, 2}},
+};
+
+static unsigned int net_request(struct subject_state *s, struct buffer *chain)
+{
+	const struct buffer room = {RECEIVE, 2048, true};
+
+	mem_write(&s->h, DATA, &question, sizeof(question));
+	driver_add(&s->h, &s->h.queues[0], &room, 1, 0);
+	driver_kick(&s->h, &s->h.queues[0]);
+	chain[0] = (struct buffer){DATA, sizeof(question), false};
+	return 1;
+}
+
+static void net_check(struct subject_state *s)
+{
+	uint8_t got[sizeof(question)];
+	uint32_t head, len;
+
+	driver_await(&s->h, &s->h.queues[0], &head, &len);
+	ck_assert_uint_ge(len, sizeof(question));
+	mem_read(&s->h, RECEIVE, got, sizeof(got));
+	/* An answer, to us. */
+	ck_assert_uint_eq(got[sizeof(question.hdr) + sizeof(question.eth) + 7], ARPOP_REPLY);
+	ck_assert_mem_eq(got + sizeof(question.hdr), question.eth.ether_shost, ETH_ALEN);
+}
+
+const struct subject subject_net = {
+	.name = "net",
+	.available = net_available,
+	.queue = 1,
+	.make = net_make,
+	.request = net_request,
+	.check = net_check,
+};
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
-const struct subject *const subjects[] = {&subject_disk, &subject_rng, &subject_console,
-					  &subject_vsock, NULL};
+const struct subject *const subjects[] = {
+	&subject_disk, &subject_rng, &subject_console, &subject_vsock, &subject_net, NULL,
+};
+
+bool subject_available(const struct subject *subject)
+{
+	return !subject->available || subject->available();
+}
 
 unsigned int subject_count(void)
 {
-	return sizeof(subjects) / sizeof(*subjects) - 1;
+	unsigned int count = 0;
+
+	for (const struct subject *const *s = subjects; *s; s++)
+		count += subject_available(*s);
+	return count;
 }
 
 void subject_new(struct subject_state *s, const struct subject *subject, const struct cutting *cutting)

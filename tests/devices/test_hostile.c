@@ -24,7 +24,8 @@
 #define LOOKS       6
 
 static const struct hostile_case *const tables[] = {
-	hostile_chains, hostile_rings, hostile_registers, hostile_disk, hostile_streams,
+	hostile_chains, hostile_rings,   hostile_registers,
+	hostile_disk,   hostile_streams, hostile_net,
 };
 
 /* A case, a device and a ring format. */
@@ -39,6 +40,15 @@ static unsigned int combination_count, case_count;
 /* By combination; shared with the processes the tests run in. */
 static bool *passed;
 
+static bool listed(const struct hostile_case *c)
+{
+	for (unsigned int i = 0; i < combination_count; i++) {
+		if (combinations[i].hostile == c)
+			return true;
+	}
+	return false;
+}
+
 static void add_combination(const struct hostile_case *c, const struct subject *subject, bool packed)
 {
 	if ((c->device && strcmp(c->device, subject->name) != 0) ||
@@ -48,14 +58,17 @@ static void add_combination(const struct hostile_case *c, const struct subject *
 	/* No test yet that could fail. */
 	if (!combinations)
 		abort();
+	case_count += !listed(c);
 	combinations[combination_count++] = (struct combination){c, subject, packed};
 }
 
 static void combine(void)
 {
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-		for (const struct hostile_case *c = tables[i]; c->name; c++, case_count++) {
-			for (unsigned int k = 0; subjects[k]; k++) {
+	for (unsigned int k = 0; subjects[k]; k++) {
+		if (!subject_available(subjects[k]))
+			continue;
+		for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+			for (const struct hostile_case *c = tables[i]; c->name; c++) {
 				add_combination(c, subjects[k], false);
 				add_combination(c, subjects[k], true);
 			}

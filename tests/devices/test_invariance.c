@@ -116,11 +116,21 @@ static void compare(const struct workload *w, unsigned int round)
 		differs(w, round, "the number of interrupts", a->interrupts);
 }
 
+/* Those whose device is available, in their order. */
+static const struct workload *workload_at(unsigned int index)
+{
+	for (const struct workload *const *w = workloads; *w; w++) {
+		if (subject_available((*w)->subject) && index-- == 0)
+			return *w;
+	}
+	return NULL;
+}
+
 static unsigned int workload_count(void)
 {
 	unsigned int count = 0;
 
-	while (workloads[count])
+	while (workload_at(count))
 		count++;
 	return count;
 }
@@ -128,7 +138,7 @@ static unsigned int workload_count(void)
 /* Even: split rings, odd: packed ones. */
 START_TEST(no_device_sees_the_cuts)
 {
-	const struct workload *w = workloads[_i / 2];
+	const struct workload *w = workload_at((unsigned int)_i / 2);
 	struct cutting cutting = cutting_whole();
 
 	if (_i % 2)
@@ -172,7 +182,7 @@ END_TEST
 
 START_TEST(every_device_is_driven)
 {
-	for (unsigned int i = 0; i < subject_count(); i++) {
+	for (unsigned int i = 0; subjects[i]; i++) {
 		unsigned int k = 0;
 
 		while (workloads[k] && strcmp(workloads[k]->subject->name, subjects[i]->name) != 0)

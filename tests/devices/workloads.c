@@ -270,4 +270,4 @@ static const struct workload vsock = {
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-const struct workload *const workloads[] = {&disk, &rng, &console, &vsock, NULL};
+const struct workload *const workloads[] = {&disk, &rng, &console, &vsock, &workload_net, NULL};
