@@ -161,7 +161,7 @@ START_TEST(one_client_at_a_time)
 	close(one);
 	line_await(&seen.taken, 6);
 	ck_assert_mem_eq(seen.bytes, "onetwo", 6);
-	ck_assert_uint_eq(seen.came, 2);
+	ck_assert_uint_eq(__atomic_load_n(&seen.came, __ATOMIC_ACQUIRE), 2);
 	close(two);
 }
 END_TEST
@@ -238,7 +238,7 @@ START_TEST(slow_client_catches_up)
 			usleep(1000);
 	}
 	ck_assert_int_gt(chardev_write(chardev, bytes, 100), 0);
-	ck_assert_uint_eq(seen.left, 0);
+	ck_assert_uint_eq(__atomic_load_n(&seen.left, __ATOMIC_ACQUIRE), 0);
 	close(fd);
 }
 END_TEST
@@ -280,7 +280,7 @@ START_TEST(fifos)
 		close(out);
 		ck_assert_int_eq(chardev_write(chardev, "lost", 4), 4);
 	}
-	ck_assert_uint_eq(seen.left, 0);
+	ck_assert_uint_eq(__atomic_load_n(&seen.left, __ATOMIC_ACQUIRE), 0);
 }
 END_TEST
 
