@@ -220,7 +220,7 @@ static int open_port(struct console_port *port, const char *option, const char *
 static int start(struct console *console, const char *option, const char *args, struct loop *loop,
 		 struct report *report)
 {
-	const char *specs[CONSOLE_PORTS_MAX];
+	const char *specs[CONSOLE_PORTS_MAX] = {0};
 	char *copy = strdup(args);
 	int err = -1;
 
