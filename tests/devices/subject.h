@@ -33,6 +33,8 @@ struct subject {
 	uint32_t used; /* the length it comes back with */
 	/* Its effect is there; fails the test if not. */
 	void (*check)(struct subject_state *s);
+	/* Put right what wrong requests may have done to the host side; NULL: they cannot. */
+	void (*mend)(struct subject_state *s);
 	void (*end)(struct subject_state *s); /* of the host side; NULL: nothing */
 };
 

@@ -49,12 +49,23 @@ static void disk_check(struct subject_state *s)
 	ck_assert_mem_eq(got, want, sizeof(got));
 }
 
+static void disk_mend(struct subject_state *s)
+{
+	uint8_t data[512];
+
+	for (unsigned int i = 0; i < SUBJECT_SECTORS; i++) {
+		sector_pattern(data, i);
+		ck_assert_int_eq(pwrite(s->file, data, 512, (off_t)i * 512), 512);
+	}
+}
+
 const struct subject subject_disk = {
 	.name = "disk",
 	.make = disk_make,
 	.request = disk_request,
 	.used = 513,
 	.check = disk_check,
+	.mend = disk_mend,
 };
 
 /* --- rng ------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ suite_fn *const test_suites[] = {
 	net_user_backend_suite,
 	net_user_device_suite,
 	hostile_suite,
+	hostile_stress_suite,
 	bugs_suite,
 	invariance_suite,
 	options_suite,

@@ -27,6 +27,7 @@ Suite *net_user_suite(void);
 Suite *net_user_backend_suite(void);
 Suite *net_user_device_suite(void);
 Suite *hostile_suite(void);
+Suite *hostile_stress_suite(void);
 Suite *bugs_suite(void);
 Suite *invariance_suite(void);
 Suite *options_suite(void);
