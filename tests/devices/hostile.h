@@ -66,6 +66,7 @@ extern const struct hostile_case hostile_rings[];
 extern const struct hostile_case hostile_registers[];
 extern const struct hostile_case hostile_disk[];
 extern const struct hostile_case hostile_streams[];
+extern const struct hostile_case hostile_console[];
 extern const struct hostile_case hostile_net[];
 
 /* Make @count descriptors available as one chain, whatever the ring, without a notification. */

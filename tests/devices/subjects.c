@@ -106,11 +106,11 @@ static const char line[] = "the console writes\n";
 
 static void console_make(struct subject_state *s, const struct cutting *cutting)
 {
-	char args[48];
+	char args[80];
 
 	s->file = memfd_create("console", MFD_CLOEXEC);
 	ck_assert_int_ge(s->file, 0);
-	snprintf(args, sizeof(args), "file=/proc/self/fd/%d", s->file);
+	snprintf(args, sizeof(args), "file=/proc/self/fd/%d,port=agent:null", s->file);
 	harness_new(&s->h, cutting, type_named("console"), args, NULL);
 }
 

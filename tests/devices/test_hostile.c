@@ -24,8 +24,8 @@
 #define LOOKS       6
 
 static const struct hostile_case *const tables[] = {
-	hostile_chains, hostile_rings,   hostile_registers,
-	hostile_disk,   hostile_streams, hostile_net,
+	hostile_chains,  hostile_rings,   hostile_registers, hostile_disk,
+	hostile_streams, hostile_console, hostile_net,
 };
 
 /* A case, a device and a ring format. */
