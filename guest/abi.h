@@ -56,6 +56,7 @@ struct abi_region {
 #define ABI_KEY_EXT2_SUM       "ext2sum="
 #define ABI_KEY_EXT2_WRITE     "ext2write="
 #define ABI_KEY_CONSOLE_ECHO   "consoleecho="
+#define ABI_KEY_RING           "ring="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
 #define ABI_DEFAULT_BOUNDARIES 64
 

@@ -32,8 +32,7 @@ bool blk_start(struct blk *blk, const struct virtq_place *place)
 	if (!virtio_start(blk->device, wanted) || !virtq_setup(&blk->queue, blk->device, 0, place))
 		return false;
 	virtio_ready(blk->device);
-	blk->capacity = virtio_read(blk->device, VIRTIO_CONFIG) |
-			(uint64_t)virtio_read(blk->device, VIRTIO_CONFIG + 4) << 32;
+	blk->capacity = virtio_config64(blk->device, 0);
 	blk->readonly = blk->device->features & BLK_FEATURE_RO;
 	return true;
 }

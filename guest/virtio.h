@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * A driver's side of virtio: the virtio-mmio transport (version 2) and split virtqueues whose three
- * parts can be placed anywhere. One chain is in flight at a time. virtio 1.2, sections 2 and 4.2.
+ * A driver's side of virtio: the virtio-mmio transport (version 2) and virtqueues, packed or split,
+ * whose three parts can be placed anywhere. One chain is in flight at a time, and descriptors are
+ * taken in the order of the ring. virtio 1.2, sections 2 and 4.2.
  */
 #ifndef GUEST_VIRTIO_H
 #define GUEST_VIRTIO_H
@@ -28,6 +29,7 @@
 #define VIRTIO_QUEUE_DESC      0x080
 #define VIRTIO_QUEUE_AVAIL     0x090
 #define VIRTIO_QUEUE_USED      0x0a0
+#define VIRTIO_QUEUE_RESET     0x0c0
 #define VIRTIO_GENERATION      0x0fc
 #define VIRTIO_CONFIG          0x100
 
@@ -36,6 +38,7 @@
 #define VIRTIO_ID_BLOCK   2
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG     4
+#define VIRTIO_ID_VSOCK   19
 
 #define STATUS_ACKNOWLEDGE 0x01
 #define STATUS_DRIVER      0x02
@@ -49,20 +52,12 @@
 #define FEATURE_INDIRECT_DESC (1ull << 28)
 #define FEATURE_EVENT_IDX     (1ull << 29)
 #define FEATURE_VERSION_1     (1ull << 32)
+#define FEATURE_RING_PACKED   (1ull << 34)
+#define FEATURE_IN_ORDER      (1ull << 35)
+#define FEATURE_RING_RESET    (1ull << 40)
 
 /* The descriptor table, rings and queue size of a queue that no test places elsewhere. */
 #define QUEUE_SIZE 16
-
-struct virtq_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
-};
-
-#define DESC_NEXT     1
-#define DESC_WRITE    2
-#define DESC_INDIRECT 4
 
 struct virtio_device {
 	uint64_t base;
@@ -76,16 +71,23 @@ struct virtio_device {
 struct virtq_place {
 	uint16_t size;  /* 0: QUEUE_SIZE */
 	uint64_t desc;  /* aligned to 16 */
-	uint64_t avail; /* to 2 */
-	uint64_t used;  /* to 4 */
+	uint64_t avail; /* to 2; packed: the driver's event suppression, to 4 */
+	uint64_t used;  /* to 4; packed: the device's event suppression */
 };
 
 struct virtq {
 	struct virtio_device *device;
 	uint16_t index;
 	uint16_t size;
-	uint16_t avail_idx; /* what was last published */
-	struct virtq_desc *desc;
+	bool packed;
+	bool event_idx;
+	uint16_t posted;     /* chains so far; split: what the avail index is */
+	uint16_t head;       /* first descriptor of the chain in flight */
+	uint16_t next;       /* behind its last */
+	bool wrap;           /* packed: the wrap counter at @next */
+	bool head_wrap;      /* and at @head */
+	uint16_t head_flags; /* packed: that made the chain available */
+	uint8_t *desc;
 	uint8_t *avail;
 	uint8_t *used;
 };
@@ -109,18 +111,29 @@ void virtio_acknowledge(unsigned int pin);
 
 uint32_t virtio_read(const struct virtio_device *device, uint32_t reg);
 void virtio_write(const struct virtio_device *device, uint32_t reg, uint32_t value);
+void virtio_write64(const struct virtio_device *device, uint32_t reg, uint64_t value);
+
+/* Eight bytes of the configuration, as they were at one time. */
+uint64_t virtio_config64(const struct virtio_device *device, uint32_t offset);
+
 uint64_t virtio_offered(const struct virtio_device *device);
 
-/* Reset and negotiate @wanted, so far as it is offered, and VERSION_1. Then set up queues. */
+/*
+ * Reset and negotiate @wanted, so far as it is offered, VERSION_1, IN_ORDER and, unless the command
+ * line says ring=split, RING_PACKED. Then set up queues.
+ */
 bool virtio_start(struct virtio_device *device, uint64_t wanted);
 bool virtq_setup(struct virtq *queue, struct virtio_device *device, uint16_t index,
 		 const struct virtq_place *place);
 void virtio_ready(struct virtio_device *device);
 
+/* Stop a queue without the device (RING_RESET). False: it is not stopped. */
+bool virtq_reset(struct virtq *queue);
+
 /*
- * Publish a chain of @count buffers and notify; through an indirect table at @indirect unless that
- * is 0. virtq_wait() halts until the chain comes back: false if it never does, or if it is not this
- * one that does. *written is what the device says it wrote.
+ * Publish a chain of @count buffers, and notify if the device wants that; through an indirect table
+ * at @indirect unless that is 0. virtq_wait() halts until the chain comes back: false if it never
+ * does, or if it is not this one that does. *written is what the device says it wrote.
  */
 void virtq_post(struct virtq *queue, const struct buffer *buffers, unsigned int count,
 		uint64_t indirect);

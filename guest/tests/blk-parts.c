@@ -156,6 +156,18 @@ void test_blk_desc(void)
 	note(queues, queue_count());
 }
 
+/*
+ * A ring of @len bytes, aligned to @align, @before of them before the boundary. Packed: the four
+ * bytes of an event suppression, which cannot be cut, on either side of it.
+ */
+static uint64_t place_ring(const struct blk *blk, uint64_t boundary, uint64_t before, uint64_t len,
+			   uint64_t align)
+{
+	if (blk->queue.packed)
+		return place_aligned(boundary, before & 4, 4, 4);
+	return place_aligned(boundary, before, len, align);
+}
+
 void test_blk_avail(void)
 {
 	/* Between flags and index; index and ring; in the ring; before used_event. */
@@ -169,8 +181,8 @@ void test_blk_avail(void)
 		uint64_t boundary = queue_boundary(i);
 		struct virtq_place place = {.size = SMALL_QUEUE};
 
-		place.avail =
-			place_aligned(boundary, before[i % sizeof(before)], 6 + 2 * SMALL_QUEUE, 2);
+		place.avail = place_ring(blk, boundary, before[i % sizeof(before)],
+					 6 + 2 * SMALL_QUEUE, 2);
 		if (place.avail)
 			queues += run_queue(blk, &place, boundary);
 	}
@@ -190,8 +202,8 @@ void test_blk_used(void)
 		uint64_t boundary = queue_boundary(i);
 		struct virtq_place place = {.size = SMALL_QUEUE};
 
-		place.used =
-			place_aligned(boundary, before[i % sizeof(before)], 6 + 8 * SMALL_QUEUE, 4);
+		place.used = place_ring(blk, boundary, before[i % sizeof(before)],
+					6 + 8 * SMALL_QUEUE, 4);
 		if (place.used)
 			queues += run_queue(blk, &place, boundary);
 	}

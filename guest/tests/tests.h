@@ -13,6 +13,7 @@
 	test("timer", timer)					\
 	test("irq-devices", irq_devices)			\
 	test("virtio-mmio", virtio_mmio)			\
+	test("queue-reset", queue_reset)			\
 	test("blk-identify", blk_identify)			\
 	test("blk-errors", blk_errors)				\
 	test("blk-data", blk_data)				\

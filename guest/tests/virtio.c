@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "guest/memory.h"
+#include "guest/string.h"
 #include "guest/tap.h"
 #include "guest/tests/tests.h"
 #include "guest/virtio.h"
@@ -61,7 +62,9 @@ static void check_negotiation(struct virtio_device *device)
 
 	CHECK(virtio_start(device, wanted), "device %u: refuses what it offers", device->id);
 	CHECK(device->features & FEATURE_VERSION_1, "device %u: no VERSION_1", device->id);
-	tap_note("device %u: pin %u%s%s", device->id, device->pin,
+	tap_note("device %u: pin %u%s%s%s%s", device->id, device->pin,
+		 device->features & FEATURE_RING_PACKED ? ", packed" : ", split",
+		 device->features & FEATURE_IN_ORDER ? ", in order" : "",
 		 device->features & FEATURE_INDIRECT_DESC ? ", indirect" : "",
 		 device->features & FEATURE_EVENT_IDX ? ", event idx" : "");
 	virtio_write(device, VIRTIO_STATUS, 0);
@@ -80,4 +83,56 @@ void test_virtio_mmio(void)
 	}
 	if (i == 0)
 		tap_skip("no device");
+}
+
+#define RING_BYTES (16 * QUEUE_SIZE)
+
+/* Some random bytes to @to; each chain has two descriptors, so that places move on. */
+static bool draw(struct virtq *queue, uint8_t *to)
+{
+	const struct buffer chain[] = {{(uint64_t)to, 8, true}, {(uint64_t)to + 8, 8, true}};
+	uint32_t written;
+
+	virtq_post(queue, chain, 2, 0);
+	return CHECK(virtq_wait(queue, &written), "no answer") &&
+	       CHECK(written == 16, "%u of 16 bytes", written);
+}
+
+/* A queue is reset without its device, laid elsewhere, and what it was before is left alone. */
+void test_queue_reset(void)
+{
+	static uint8_t desc[RING_BYTES] __attribute__((aligned(16)));
+	static uint8_t avail[RING_BYTES] __attribute__((aligned(16)));
+	static uint8_t used[RING_BYTES] __attribute__((aligned(16)));
+	static const struct virtq_place first; /* anywhere */
+	const struct virtq_place second = {0, (uint64_t)desc, (uint64_t)avail, (uint64_t)used};
+	struct virtio_device *device = virtio_find(VIRTIO_ID_RNG, 0);
+	static uint8_t bytes[16], before[RING_BYTES];
+	struct virtq queue, old;
+
+	if (!device || !(virtio_offered(device) & FEATURE_RING_RESET)) {
+		tap_skip(device ? "not offered" : "no device");
+		return;
+	}
+	if (!CHECK(virtio_start(device, FEATURE_EVENT_IDX | FEATURE_RING_RESET) &&
+			   virtq_setup(&queue, device, 0, &first),
+		   "does not start"))
+		return;
+	virtio_ready(device);
+	/* An odd number of chains, so that neither index nor wrap counter is what it starts with. */
+	for (unsigned int i = 0; i < QUEUE_SIZE / 2 + 1; i++) {
+		if (!draw(&queue, bytes))
+			return;
+	}
+	if (!CHECK(virtq_reset(&queue), "is not reset"))
+		return;
+	old = queue;
+	memcpy(before, old.desc, sizeof(before));
+	if (!CHECK(virtq_setup(&queue, device, 0, &second), "is not ready again"))
+		return;
+	for (unsigned int i = 0; i < QUEUE_SIZE; i++) {
+		if (!draw(&queue, bytes))
+			return;
+	}
+	CHECK(!memcmp(before, old.desc, sizeof(before)), "the old ring has changed");
 }

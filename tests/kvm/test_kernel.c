@@ -24,6 +24,10 @@ static const struct {
 	{"--region", "0:512K*96", NULL},
 };
 
+static const char *const rings[] = {"packed", "split"};
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
 /* What the test blk-final leaves in the scratch sectors at the end of the disk. */
 static void check_disk(int fd)
 {
@@ -57,10 +61,28 @@ static void check_tap(const char *text)
 	ck_assert_uint_eq(ok, plan);
 }
 
+/* Every device ran on the format asked for. */
+static void check_ring(const char *text, const char *ring)
+{
+	unsigned int devices = 0, same = 0;
+	char wanted[16];
+
+	snprintf(wanted, sizeof(wanted), ", %s", ring);
+	for (const char *line = text; (line = strstr(line, "\n# device ")); devices++) {
+		const char *end = strchr(++line, '\n');
+
+		same += end && memmem(line, (size_t)(end - line), wanted, strlen(wanted));
+	}
+	ck_assert_uint_eq(devices, 3);
+	ck_assert_uint_eq(same, devices);
+}
+
 START_TEST(test_kernel)
 {
 	char disk[] = "/tmp/vmm-test-disk-XXXXXX";
-	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[64], text[4096];
+	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[64], text[4096], cmdline[64];
+	const char *ring = rings[_i % COUNT(rings)];
+	size_t memory = (size_t)_i / COUNT(rings);
 	int disk_fd, console_fd;
 	ssize_t len;
 
@@ -71,15 +93,17 @@ START_TEST(test_kernel)
 	ck_assert_int_ge(console_fd, 0);
 	ck_assert_int_eq(ftruncate(disk_fd, DISK_SIZE), 0);
 	snprintf(spec, sizeof(spec), "file=%s", console);
+	snprintf(cmdline, sizeof(cmdline), "maxboundaries=8 ring=%s", ring);
 	vm_run(&vm, "",
-	       ARGS(built("guest/kernel.elf"), memories[_i].option, memories[_i].value, "--disk",
-		    disk, "--rng", "--console", spec, "--cmdline", "maxboundaries=8",
-		    memories[_i].fragment));
+	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
+		    "--disk", disk, "--rng", "--console", spec, "--cmdline", cmdline,
+		    memories[memory].fragment));
 	unlink(disk);
 	unlink(console);
 	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
 	ck_assert_str_eq(vm.errors, "");
 	check_tap(vm.output);
+	check_ring(vm.output, ring);
 	check_disk(disk_fd);
 	/* Skipped, and said so, where there is no boundary to send across. */
 	len = read(console_fd, text, sizeof(text));
@@ -98,7 +122,7 @@ Suite *kernel_suite(void)
 	TCase *tcase = tcase_create("kernel");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, test_kernel, 0, sizeof(memories) / sizeof(memories[0]));
+	tcase_add_loop_test(tcase, test_kernel, 0, COUNT(memories) * COUNT(rings));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
