@@ -53,12 +53,17 @@ struct cutting cutting_at(gm_addr addr)
 
 static uint64_t random_piece(struct test_random *random, unsigned int round, uint64_t at)
 {
+	const uint64_t fine = FINE_BUFFERS - RAM_BASE;
+
 	switch (round % 4) {
 	case 0: return 4096 * (1 + test_random_below(random, 1U << test_random_below(random, 9)));
 	case 1: return 1 + test_random_below(random, 20000);
 	case 2: return 1 + test_random_below(random, 700);
 	/* Pieces of a few bytes where the buffers begin, since each costs a mapping. */
-	default: return at < RING_AREA + 4096 ? 1 + test_random_below(random, 16) : 65536;
+	default:
+		if (at < RING_AREA + 4096 || (at >= fine && at < fine + FINE_SIZE))
+			return 1 + test_random_below(random, 16);
+		return at < fine && fine - at < 65536 ? fine - at : 65536;
 	}
 }
 

@@ -32,6 +32,9 @@
 #define RAM_END   (RAM_BASE + RAM_SIZE)
 #define RING_AREA UINT64_C(0x8000)
 #define BUFFERS   (RAM_BASE + RING_AREA)
+/* Buffers that the finest of random cuttings cuts as it does the rings, besides 4 KiB at BUFFERS. */
+#define FINE_BUFFERS (RAM_BASE + UINT64_C(0x98000))
+#define FINE_SIZE    UINT64_C(0x2000)
 /* A read-only region far from RAM, and an address where nothing is. */
 #define ROM_BASE UINT64_C(0x80000000)
 #define ROM_SIZE UINT64_C(0x4000)

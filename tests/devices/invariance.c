@@ -6,10 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where run_post() puts its chains: a slot each, behind what run_place() uses. */
-#define SLOTS     (BUFFERS + 0x90000)
+/*
+ * Where run_post() puts its chains: a slot each, one more than wait at a time, the second of them
+ * cut finest: there a chain has more pieces than one system call takes.
+ */
 #define SLOT_SIZE 0x2000
-#define SLOT_MAX  24
+#define SLOTS     (FINE_BUFFERS - SLOT_SIZE)
+#define SLOT_MAX  (WAITING + 1)
 #define WAITING   12
 
 uint64_t run_below(struct run *r, uint64_t bound)
