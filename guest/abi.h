@@ -57,6 +57,7 @@ struct abi_region {
 #define ABI_KEY_EXT2_WRITE     "ext2write="
 #define ABI_KEY_CONSOLE_ECHO   "consoleecho="
 #define ABI_KEY_RING           "ring="
+#define ABI_KEY_VSOCK_PEER     "vsockpeer="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
 #define ABI_DEFAULT_BOUNDARIES 64
 
@@ -68,13 +69,23 @@ struct abi_region {
 #define ABI_CONSOLE_MARKER "# virtio-console: sent from a buffer that crosses regions"
 
 /*
+ * vsock: the guest connects to one port and listens at the other; each side sends so many bytes on
+ * either connection, the guest first. More than twice the credit that hosts give.
+ */
+#define ABI_VSOCK_HOST_PORT  1025
+#define ABI_VSOCK_GUEST_PORT 1026
+#define ABI_VSOCK_BYTES      150001u
+
+/*
  * Generations of the sector pattern. After the test blk-final every scratch sector holds
  * generation ABI_PATTERN_FINAL by its number on the disk; the file named by ext2write= holds
  * ABI_PATTERN_FILE up to its size, its sectors numbered from the start of the file.
  */
-#define ABI_PATTERN_FINAL 0
-#define ABI_PATTERN_FILE  1
-#define ABI_PATTERN_TESTS 2 /* this and all above: tests, overwritten again */
+#define ABI_PATTERN_FINAL       0
+#define ABI_PATTERN_FILE        1
+#define ABI_PATTERN_VSOCK_GUEST 2 /* what the guest sends, numbered from the start of the stream */
+#define ABI_PATTERN_VSOCK_HOST  3 /* and the host */
+#define ABI_PATTERN_TESTS       4 /* this and all above: tests, overwritten again */
 
 #ifndef __ASSEMBLER__
 /* The little-endian 64-bit word number @word (0 to 63) of sector @sector. */
@@ -85,6 +96,15 @@ static inline uint64_t abi_pattern(uint64_t sector, unsigned int word, uint64_t 
 	x = (x + 1) * 0x9e3779b97f4a7c15u;
 	x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
 	return x ^ x >> 32;
+}
+
+/* The byte at @position of a stream of such sectors. */
+static inline uint8_t abi_pattern_byte(uint64_t position, uint64_t generation)
+{
+	uint64_t word = abi_pattern(position / ABI_SECTOR_SIZE,
+				    (unsigned int)(position % ABI_SECTOR_SIZE / 8), generation);
+
+	return (uint8_t)(word >> position % 8 * 8);
 }
 
 /* 32-bit FNV-1a, the sum ext2sum= carries. Start with ABI_FNV_INIT, continue with the result. */

@@ -30,7 +30,10 @@
 	test("ext2", ext2)					\
 	test("rng", rng)					\
 	test("console-tx", console_tx)				\
-	test("console-rx", console_rx)
+	test("console-rx", console_rx)				\
+	test("vsock-refused", vsock_refused)			\
+	test("vsock-connect", vsock_connect)			\
+	test("vsock-accept", vsock_accept)
 /* clang-format on */
 
 #define DECLARE_TEST(text, name) void test_##name(void);

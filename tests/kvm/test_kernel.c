@@ -73,8 +73,36 @@ static void check_ring(const char *text, const char *ring)
 
 		same += end && memmem(line, (size_t)(end - line), wanted, strlen(wanted));
 	}
-	ck_assert_uint_eq(devices, 3);
+	ck_assert_uint_eq(devices, 4);
 	ck_assert_uint_eq(same, devices);
+}
+
+/* The other end of the kernel's sockets; it listens when this returns. */
+static FILE *start_peer(const char *socket)
+{
+	char command[600], line[64];
+	FILE *peer;
+
+	snprintf(command, sizeof(command), "exec '%s' '%s'", built("vsock-peer"), socket);
+	peer = popen(command, "r");
+	ck_assert_ptr_nonnull(peer);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), peer));
+	ck_assert_str_eq(line, "listening\n");
+	return peer;
+}
+
+/* It has seen both connections through. */
+static void check_peer(FILE *peer)
+{
+	unsigned int ok = 0;
+	char line[128];
+
+	while (fgets(line, sizeof(line), peer)) {
+		ck_assert_msg(strncmp(line, "ok ", 3) == 0, "%s", line);
+		ok++;
+	}
+	ck_assert_uint_eq(ok, 2);
+	ck_assert_int_eq(pclose(peer), 0);
 }
 
 START_TEST(test_kernel)
@@ -83,6 +111,8 @@ START_TEST(test_kernel)
 	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[64], text[4096], cmdline[64];
 	const char *ring = rings[_i % COUNT(rings)];
 	size_t memory = (size_t)_i / COUNT(rings);
+	char dir[] = "/tmp/vmm-test-vsock-XXXXXX", vsock[sizeof(dir) + 8];
+	FILE *peer;
 	int disk_fd, console_fd;
 	ssize_t len;
 
@@ -93,11 +123,14 @@ START_TEST(test_kernel)
 	ck_assert_int_ge(console_fd, 0);
 	ck_assert_int_eq(ftruncate(disk_fd, DISK_SIZE), 0);
 	snprintf(spec, sizeof(spec), "file=%s", console);
-	snprintf(cmdline, sizeof(cmdline), "maxboundaries=8 ring=%s", ring);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(vsock, sizeof(vsock), "%s/vsock", dir);
+	peer = start_peer(vsock);
+	snprintf(cmdline, sizeof(cmdline), "maxboundaries=8 vsockpeer=1 ring=%s", ring);
 	vm_run(&vm, "",
 	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
-		    "--disk", disk, "--rng", "--console", spec, "--cmdline", cmdline,
-		    memories[memory].fragment));
+		    "--disk", disk, "--rng", "--console", spec, "--vsock", vsock, "--cmdline",
+		    cmdline, memories[memory].fragment));
 	unlink(disk);
 	unlink(console);
 	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
@@ -105,6 +138,8 @@ START_TEST(test_kernel)
 	check_tap(vm.output);
 	check_ring(vm.output, ring);
 	check_disk(disk_fd);
+	check_peer(peer);
+	ck_assert_int_eq(rmdir(dir), 0);
 	/* Skipped, and said so, where there is no boundary to send across. */
 	len = read(console_fd, text, sizeof(text));
 	ck_assert_int_gt(len, 0);
