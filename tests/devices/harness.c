@@ -273,7 +273,7 @@ void harness_free(struct harness *h)
 void sector_pattern(uint8_t *data, uint64_t sector)
 {
 	for (unsigned int i = 0; i < 512; i++)
-		data[i] = (uint8_t)(sector * 37 + i * 11 + (i >> 8) + 1);
+		data[i] = (uint8_t)(sector * 37 + i * UINT64_C(11) + (i >> 8) + 1);
 }
 
 void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int sectors,

@@ -9,7 +9,7 @@
 
 #define CONTROL_RX 2
 #define CONTROL_TX 3
-#define PORTS      2 /* of the subject */
+#define PORTS      2U /* of the subject */
 
 static void start_multiport(struct hostile *t)
 {
@@ -88,13 +88,13 @@ static void flood(struct hostile *t)
 		message(t, i % PORTS, VIRTIO_CONSOLE_PORT_OPEN, i % 2, 8);
 	}
 	for (unsigned int i = 0; i < rx->size; i++)
-		driver_add(t->h, rx, &(struct buffer){DATA + i * 128, 128, true}, 1, 0);
+		driver_add(t->h, rx, &(struct buffer){DATA + i * UINT64_C(128), 128, true}, 1, 0);
 	driver_kick(t->h, rx);
 	harness_settle(t->h);
 	while (driver_used(t->h, rx, &head, &used))
 		answers++;
 	ck_assert_uint_gt(answers, 0);
-	ck_assert_uint_le(answers, PORTS * 5);
+	ck_assert_uint_le(answers, UINT64_C(5) * PORTS);
 	subject_start(&t->s, 0);
 }
 

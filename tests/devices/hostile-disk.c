@@ -17,7 +17,7 @@ static void assert_image_untouched(struct hostile *t)
 {
 	uint8_t want[512], got[512];
 
-	ck_assert_int_eq(lseek(t->s.file, 0, SEEK_END), SUBJECT_SECTORS * 512);
+	ck_assert_int_eq(lseek(t->s.file, 0, SEEK_END), SUBJECT_SECTORS * INT64_C(512));
 	for (unsigned int i = 0; i < SUBJECT_SECTORS; i++) {
 		sector_pattern(want, i);
 		ck_assert_int_eq(pread(t->s.file, got, 512, (off_t)i * 512), 512);
@@ -110,7 +110,7 @@ static void many_at_the_last_sector(struct hostile *t)
 
 	blk_put_header(t->h, HEADER, VIRTIO_BLK_T_OUT, LAST);
 	for (unsigned int i = 0; i < 8; i++)
-		chain[1 + i] = (struct buffer){DATA + i * 512, 512, false};
+		chain[1 + i] = (struct buffer){DATA + i * UINT64_C(512), 512, false};
 	chain[9] = (struct buffer){STATUS, 1, true};
 	driver_add(t->h, t->q, chain, 10, 0);
 	driver_kick(t->h, t->q);
@@ -135,7 +135,7 @@ static void overlapping_descriptors(struct hostile *t)
 	hostile_await(t);
 	ck_assert_int_eq(getrusage(RUSAGE_SELF, &after), 0);
 	ck_assert_uint_eq(mem_byte(t->h, STATUS), VIRTIO_BLK_S_IOERR);
-	ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, 8 * 1024);
+	ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, INT64_C(8) * 1024);
 	assert_image_untouched(t);
 }
 

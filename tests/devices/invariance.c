@@ -97,7 +97,7 @@ uint32_t run_await(struct run *r, unsigned int queue)
 void run_post(struct run *r)
 {
 	while (r->waiting < WAITING) {
-		gm_addr at = SLOTS + (r->slot++ % SLOT_MAX) * SLOT_SIZE;
+		gm_addr at = SLOTS + (gm_addr)(r->slot++ % SLOT_MAX) * SLOT_SIZE;
 		uint32_t left = 1000 + (uint32_t)run_below(r, 6001);
 		struct buffer chain[4];
 		unsigned int n = 0;
