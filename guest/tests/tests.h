@@ -33,7 +33,8 @@
 	test("console-rx", console_rx)				\
 	test("vsock-refused", vsock_refused)			\
 	test("vsock-connect", vsock_connect)			\
-	test("vsock-accept", vsock_accept)
+	test("vsock-accept", vsock_accept)			\
+	test("net-ping", net_ping)
 /* clang-format on */
 
 #define DECLARE_TEST(text, name) void test_##name(void);
