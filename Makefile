@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench lint docs lab-test fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test bench lint docs lab-test lab-test-full fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -78,7 +78,7 @@ TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench lint lab-test fuzz fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench lint lab-test lab-test-full fuzz fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -159,6 +159,9 @@ demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a di
 
 lab-test: tests ## the KVM tests on hardware-style KVM, inside an emulator
 	$(Q)VMM_BUILD=$(B) scripts/lab-test
+
+lab-test-full: tests ## the same, and real Linux: every kernel on every layout
+	$(Q)VMM_BUILD=$(B) scripts/lab-test all
 
 fuzz: ## libFuzzer: TARGET=layout|boot|virtio (all), TIME=seconds (60)
 	$(Q)VMM_BUILD=$(B) scripts/fuzz $(or $(TIME),60) $(TARGET)

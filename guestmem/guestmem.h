@@ -7,6 +7,7 @@
 #include "guestmem/bitmap.h"
 #include "guestmem/bytes.h"
 #include "guestmem/cell.h"
+#include "guestmem/discard.h"
 #include "guestmem/endian.h"
 #include "guestmem/fault.h"
 #include "guestmem/iommu.h"

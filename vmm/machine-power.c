@@ -103,23 +103,6 @@ static void reset_devices(struct machine *machine)
 	ioapic_reset(&machine->ioapic);
 }
 
-static int clear_region(const struct gm_memory *memory, const struct gm_region *region)
-{
-	static const char zeros[65536];
-	gm_addr at = gm_region_start(region);
-	uint64_t left = gm_region_size(region);
-	int err = 0;
-
-	while (left && !err) {
-		uint64_t n = left < sizeof(zeros) ? left : sizeof(zeros);
-
-		err = gm_write_exact(memory, at, zeros, n, NULL);
-		at += n;
-		left -= n;
-	}
-	return err;
-}
-
 /* What a kernel finds in RAM is what it finds at the first start; files keep what is in them. */
 static int clear_memory(struct machine *machine, struct report *report)
 {
@@ -130,7 +113,8 @@ static int clear_memory(struct machine *machine, struct report *report)
 		const struct gm_region *region = gm_memory_region(memory, i);
 
 		if (gm_region_backing(region) == GM_BACKING_ANON)
-			err = clear_region(memory, region);
+			err = gm_discard(memory, gm_region_start(region), gm_region_size(region),
+					 NULL);
 	}
 	gm_memory_put(memory);
 	if (err)

@@ -21,6 +21,7 @@ suite_fn *const test_suites[] = {
 	stream_suite,
 	fault_suite,
 	window_suite,
+	discard_suite,
 	property_suite,
 	NULL,
 };

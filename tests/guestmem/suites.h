@@ -22,5 +22,6 @@ suite_fn endian_suite;
 suite_fn share_suite;
 suite_fn print_suite;
 suite_fn window_suite;
+suite_fn discard_suite;
 
 #endif
