@@ -291,5 +291,5 @@ const struct hostile_case hostile_chains[] = {
 	 .chain = {{TABLE, 32, INDIRECT}}, .table = {{STATUS, 1, WRITE | NEXT}, {HEADER, 16, 0}}},
 	{"indirect_table_with_a_buffer_in_a_hole", BREAKS, "not in memory",
 	 .chain = {{TABLE, 32, INDIRECT}}, .table = {{HEADER, 16, NEXT}, {HOLE, 1, 0}}},
-	{NULL},
+	{.name = NULL},
 };

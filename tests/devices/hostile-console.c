@@ -139,5 +139,5 @@ const struct hostile_case hostile_console[] = {
 	{"console_answers_without_room", GOES_ON, .device = "console", .act = answers_without_room},
 	{"console_messages_without_the_feature", GOES_ON, .device = "console",
 	 .act = control_without_the_feature},
-	{NULL},
+	{.name = NULL},
 };

@@ -218,5 +218,5 @@ const struct hostile_case hostile_disk[] = {
 	 .act = overlapping_descriptors},
 	{"disk_buffers_that_overlap", GOES_ON, .device = "disk", .act = buffers_that_overlap},
 	{"disk_segments_that_lie", GOES_ON, .device = "disk", .act = segments_that_lie},
-	{NULL},
+	{.name = NULL},
 };

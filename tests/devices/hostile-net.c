@@ -136,5 +136,5 @@ const struct hostile_case hostile_net[] = {
 	 .act = header_words_without_meaning},
 	{"net_frame_to_be_written", GOES_ON, .device = "net", .act = frame_to_be_written},
 	{"net_receive_buffers_without_room", CHECKED, .device = "net", .act = receive_without_room},
-	{NULL},
+	{.name = NULL},
 };

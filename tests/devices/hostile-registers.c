@@ -334,5 +334,5 @@ const struct hostile_case hostile_registers[] = {
 
 	{"bug07_used_length_is_of_written_bytes", GOES_ON, .act = used_length_is_of_written_bytes},
 	{"bug11_writes_are_marked_dirty", GOES_ON, .act = writes_are_marked_dirty},
-	{NULL},
+	{.name = NULL},
 };

@@ -281,5 +281,5 @@ const struct hostile_case hostile_rings[] = {
 	{"queue_enabled_twice", GOES_ON, NULL, .act = enabled_twice},
 	{"queue_stopped_moved_and_enabled", CHECKED, NULL, .act = stopped_moved_and_enabled},
 	{"queue_reset_by_itself_with_requests_in_it", GOES_ON, NULL, .act = queue_reset_and_moved},
-	{NULL},
+	{.name = NULL},
 };

@@ -345,5 +345,5 @@ const struct hostile_case hostile_streams[] = {
 	{"vsock_data_after_shutdown", GOES_ON, .device = "vsock", .act = vsock_data_after_shutdown},
 	{"vsock_flood_without_receive_buffers", GOES_ON, .device = "vsock",
 	 .act = vsock_flood_without_buffers},
-	{NULL},
+	{.name = NULL},
 };
