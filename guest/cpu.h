@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An upper bound for any single wait: one to three seconds on processors of today. */
-#define TIMEOUT_CYCLES 5000000000u
+/*
+ * An upper bound for any single wait: five to ten seconds on processors of today, since the whole
+ * machine may be emulated and stand still for a while.
+ */
+#define TIMEOUT_CYCLES 20000000000u
 
 static inline uint64_t rdtsc(void)
 {

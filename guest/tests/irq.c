@@ -55,24 +55,37 @@ static uint64_t one_shot(uint32_t count)
 	return timer_one_shots() == before ? 0 : rdtsc() - start;
 }
 
+static uint64_t min_cycles(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * A longer count takes longer. The host may take the processor away during any of these, so the
+ * least of several tries counts, and the first that tells them apart is enough.
+ */
 void test_timer(void)
 {
-	uint32_t before = ticks(), shots;
-	uint64_t fast, slow;
+	uint32_t before = ticks(), shots, tries = 0;
+	uint64_t fast = UINT64_MAX, slow = UINT64_MAX, start = rdtsc();
 
-	halt();
-	CHECK(ticks() > before, "halt did not wait for the tick");
+	while (ticks() == before && rdtsc() - start < TIMEOUT_CYCLES)
+		halt();
+	CHECK(ticks() > before, "halting does not let the tick arrive");
 	shots = timer_one_shots();
-	fast = one_shot(10000);
-	slow = one_shot(300000); /* about 5 ms */
+	do {
+		fast = min_cycles(fast, one_shot(10000));
+		slow = min_cycles(slow, one_shot(300000)); /* about 5 ms */
+		tries++;
+	} while (fast && slow && slow <= fast && tries < 50);
 	CHECK(fast && slow, "one-shot timer did not fire");
 	CHECK(slow > fast, "300,000 periods in %lu cycles, 10,000 in %lu", slow, fast);
 	timer_tick();
 	before = ticks();
 	while (ticks() == before)
 		halt();
-	CHECK(timer_one_shots() == shots + 2, "one-shot timer fired %u times instead of 2",
-	      timer_one_shots() - shots);
+	CHECK(timer_one_shots() == shots + 2 * tries, "one-shot timer fired %u times instead of %u",
+	      timer_one_shots() - shots, 2 * tries);
 }
 
 /* A chain that each kind of device answers by itself. False: none is known. */
