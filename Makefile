@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench lint docs lab-test lab-test-full fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -78,7 +78,7 @@ TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench lint lab-test lab-test-full fuzz fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full fuzz fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -157,10 +157,10 @@ test: tests ## set up the machine, run all tests, close with N passed, M failed,
 demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo
 
-lab-test: tests ## the KVM tests on hardware-style KVM, inside an emulator
+lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an emulator
 	$(Q)VMM_BUILD=$(B) scripts/lab-test
 
-lab-test-full: tests ## the same, and real Linux: every kernel on every layout
+lab-test-full: tests ## the same, with every kernel on every layout
 	$(Q)VMM_BUILD=$(B) scripts/lab-test all
 
 fuzz: ## libFuzzer: TARGET=layout|boot|virtio (all), TIME=seconds (60)
@@ -168,6 +168,9 @@ fuzz: ## libFuzzer: TARGET=layout|boot|virtio (all), TIME=seconds (60)
 
 fuzz-smoke: ## each fuzz target for 20 seconds
 	$(Q)VMM_BUILD=$(B) scripts/fuzz 20
+
+bench-lab: tests ## real Linux beside other monitors, in the lab
+	$(Q)VMM_BUILD=$(B) scripts/bench-lab
 
 bench: all static $(BENCHES) ## speed and size, as ratios
 	$(Q)VMM_BUILD=$(B) scripts/bench
