@@ -7,6 +7,7 @@ extern const struct device_type virtio_rng_type;
 extern const struct device_type virtio_console_type;
 extern const struct device_type virtio_vsock_type;
 extern const struct device_type virtio_net_type;
+extern const struct device_type virtio_balloon_type;
 
 const struct device_type *const device_types[] = {
 	&virtio_blk_type,     /* --disk */
@@ -14,5 +15,6 @@ const struct device_type *const device_types[] = {
 	&virtio_console_type, /* --console */
 	&virtio_vsock_type,   /* --vsock */
 	&virtio_net_type,     /* --net */
+	&virtio_balloon_type, /* --balloon */
 	NULL,
 };

@@ -100,6 +100,15 @@ void virtio_device_stats(struct virtio_device *dev, struct virtio_stats *stats)
 	virtio_unlock(dev);
 }
 
+void virtio_device_describe(struct virtio_device *dev, char *text, size_t size)
+{
+	text[0] = '\0';
+	virtio_lock(dev);
+	if (dev->ops->describe)
+		dev->ops->describe(dev, text, size);
+	virtio_unlock(dev);
+}
+
 /* --- status and features -------------------------------------------------------------------- */
 
 bool virtio_is_live(const struct virtio_device *dev)

@@ -43,6 +43,8 @@ struct virtio_ops {
 	void (*notify)(struct virtio_device *dev, unsigned int index);
 	/* The driver writes to the configuration; [offset, offset + len) is in the structure. */
 	void (*config_write)(struct virtio_device *dev, size_t offset, const void *data, size_t len);
+	/* What there is to say beside struct virtio_stats: one line, without its end, into @text. */
+	void (*describe)(struct virtio_device *dev, char *text, size_t size);
 	/* Release what the model owns, then virtio_device_destroy(). No thread is in the device. */
 	void (*free)(struct virtio_device *dev);
 };
@@ -92,6 +94,9 @@ struct virtio_device {
 
 /* A consistent copy of the counters. Any thread. */
 void virtio_device_stats(struct virtio_device *dev, struct virtio_stats *stats);
+
+/* What the model has to say about itself beside them, for people; "" if it has nothing. Any thread. */
+void virtio_device_describe(struct virtio_device *dev, char *text, size_t size);
 
 /* End a device that no transport owns. NULL is allowed. */
 void virtio_device_free(struct virtio_device *dev);

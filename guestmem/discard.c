@@ -85,3 +85,20 @@ int gm_discard(const struct gm_memory *memory, gm_addr addr, uint64_t len, uint6
 		*given = done;
 	return err;
 }
+
+bool gm_host_page(const struct gm_memory *memory, gm_addr addr, struct gm_range *page)
+{
+	const struct gm_region *region;
+	uint64_t offset, before, behind;
+
+	memory = gm_physical_memory(memory);
+	region = memory ? gm_to_region_addr(memory, addr, &offset) : NULL;
+	if (!region)
+		return false;
+	before = ((uintptr_t)region->entry.host + offset) & (region->page - 1);
+	behind = region->page - before;
+	before = before < offset ? before : offset;
+	behind = behind < region->entry.size - offset ? behind : region->entry.size - offset;
+	*page = (struct gm_range){addr - before, before + behind};
+	return true;
+}

@@ -14,7 +14,7 @@ extern "C" {
 
 /*
  * Give back the pages that lie in [addr, addr + len) as a whole, each where its region's mapping
- *has it: their contents are zero from then on, and they take no host memory until they are touched
+ * has it: their contents are zero from then on, and they take no host memory until they are touched
  * again. What a page shares with the outside of the range, and what shares one with another region,
  * stays as it is. By backing:
  *
@@ -33,6 +33,13 @@ extern "C" {
  * GM_ERR_IO (errno: the host refuses), with *given the part before it.
  */
 int gm_discard(const struct gm_memory *memory, gm_addr addr, uint64_t len, uint64_t *given);
+
+/*
+ * What gm_discard() gives back as a whole or not at all: the part of @addr's region that lies in
+ * the same page of the host. It may begin and end anywhere, since a region may. False, and *page
+ * unchanged, if @addr is not in memory or behind an IOMMU that translates. Any thread.
+ */
+bool gm_host_page(const struct gm_memory *memory, gm_addr addr, struct gm_range *page);
 
 #ifdef __cplusplus
 }

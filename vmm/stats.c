@@ -8,6 +8,7 @@
 static void print_device(struct virtio_device *device)
 {
 	struct virtio_stats stats;
+	char more[256];
 
 	virtio_device_stats(device, &stats);
 	fprintf(stderr,
@@ -16,6 +17,9 @@ static void print_device(struct virtio_device *device)
 		" across regions\n",
 		device->name, stats.requests, stats.errors, stats.bytes_read, stats.bytes_written,
 		stats.transfers, stats.transfers_crossed);
+	virtio_device_describe(device, more, sizeof(more));
+	if (*more)
+		fprintf(stderr, "vmm: %s: %s\n", device->name, more);
 }
 
 static void print_vcpu(const struct vcpu *vcpu)

@@ -188,13 +188,11 @@ const struct device_type *type_named(const char *name)
 	ck_abort_msg("no device type %s", name);
 }
 
-void harness_new(struct harness *h, const struct cutting *cutting, const struct device_type *type,
-		 const char *args, struct notify_line *notify)
+static void make_device(struct harness *h, const struct device_type *type, const char *args,
+			struct notify_line *notify)
 {
 	struct report report = {0};
 
-	*h = (struct harness){.image = -1, .irq.line.pulse = irq_count};
-	make_memory(h, cutting);
 	ck_assert_int_eq(gm_cell_new(h->memory, &h->cell), 0);
 	h->loop = loop_new();
 	ck_assert_ptr_nonnull(h->loop);
@@ -205,6 +203,21 @@ void harness_new(struct harness *h, const struct cutting *cutting, const struct 
 			 0);
 	for (unsigned int i = 0; i < HARNESS_QUEUES; i++)
 		driver_place(h, i, driver_ring_area(i), 64);
+}
+
+void harness_new(struct harness *h, const struct cutting *cutting, const struct device_type *type,
+		 const char *args, struct notify_line *notify)
+{
+	*h = (struct harness){.image = -1, .irq.line.pulse = irq_count};
+	make_memory(h, cutting);
+	make_device(h, type, args, notify);
+}
+
+void harness_new_on(struct harness *h, struct gm_memory *memory, const struct device_type *type,
+		    const char *args)
+{
+	*h = (struct harness){.image = -1, .irq.line.pulse = irq_count, .memory = memory};
+	make_device(h, type, args, NULL);
 }
 
 static void *run_loop(void *loop)

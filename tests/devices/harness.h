@@ -105,6 +105,9 @@ struct buffer {
 /* Make a device type's device with @args and put it behind a register page. */
 void harness_new(struct harness *h, const struct cutting *cutting, const struct device_type *type,
 		 const char *args, struct notify_line *notify);
+/* The same on a memory of the test's own, which becomes the harness's. */
+void harness_new_on(struct harness *h, struct gm_memory *memory, const struct device_type *type,
+		    const char *args);
 void harness_free(struct harness *h);
 
 /* Run the loop on a thread of its own, as the monitor does, until harness_free(). */

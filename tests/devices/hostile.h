@@ -68,6 +68,7 @@ extern const struct hostile_case hostile_disk[];
 extern const struct hostile_case hostile_streams[];
 extern const struct hostile_case hostile_console[];
 extern const struct hostile_case hostile_net[];
+extern const struct hostile_case hostile_balloon[];
 
 /* Make @count descriptors available as one chain, whatever the ring, without a notification. */
 void hostile_put(struct hostile *t, const struct hostile_desc *descs, unsigned int count);

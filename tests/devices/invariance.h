@@ -45,7 +45,7 @@ struct workload {
 	void (*end)(struct run *r);   /* the last notes, the device still there; or NULL */
 };
 
-extern const struct workload workload_net;
+extern const struct workload workload_net, workload_balloon;
 
 /* NULL-terminated. */
 extern const struct workload *const workloads[];

@@ -39,6 +39,7 @@ struct subject {
 };
 
 extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock, subject_net;
+extern const struct subject subject_balloon;
 
 /* NULL-terminated. */
 extern const struct subject *const subjects[];

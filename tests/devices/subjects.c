@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/net.h"
+#include "devices/virtio-balloon.h"
 #include "tests/devices/subject.h"
 
 #define HEADER  SUBJECT_AREA
@@ -277,10 +278,50 @@ const struct subject subject_net = {
 	.check = net_check,
 };
 
+/* --- balloon --------------------------------------------------------------------------------- */
+
+#define GIVEN (SUBJECT_AREA + 0x10000) /* two pages */
+
+static void balloon_make(struct subject_state *s, const struct cutting *cutting)
+{
+	harness_new(&s->h, cutting, type_named("balloon"), "1M", NULL);
+}
+
+static unsigned int balloon_request(struct subject_state *s, struct buffer *chain)
+{
+	const uint32_t pages[] = {htole32(GIVEN / 4096 + 1), htole32(GIVEN / 4096)};
+
+	mem_fill(&s->h, GIVEN - 1, 0xee, 2 * 4096 + 2);
+	mem_write(&s->h, DATA, pages, sizeof(pages));
+	chain[0] = (struct buffer){DATA, sizeof(pages), false};
+	return 1;
+}
+
+/* Whether they have left the host depends on how memory is cut. */
+static void balloon_check(struct subject_state *s)
+{
+	struct virtio_balloon_state state;
+
+	virtio_balloon_state(s->h.dev, &state);
+	ck_assert_uint_ge(state.held, 2 * 4096);
+	ck_assert_uint_eq(mem_byte(&s->h, GIVEN - 1), 0xee);
+	ck_assert_uint_eq(mem_byte(&s->h, GIVEN + 2 * 4096), 0xee);
+}
+
+const struct subject subject_balloon = {
+	.name = "balloon",
+	.features = FEATURE(VIRTIO_BALLOON_F_MUST_TELL_HOST) | FEATURE(VIRTIO_BALLOON_F_STATS_VQ) |
+		    FEATURE(VIRTIO_BALLOON_F_FREE_PAGE_HINT) | FEATURE(VIRTIO_BALLOON_F_REPORTING),
+	.make = balloon_make,
+	.request = balloon_request,
+	.check = balloon_check,
+};
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
 const struct subject *const subjects[] = {
-	&subject_disk, &subject_rng, &subject_console, &subject_vsock, &subject_net, NULL,
+	&subject_disk,    &subject_rng, &subject_console, &subject_vsock, &subject_net,
+	&subject_balloon, NULL,
 };
 
 bool subject_available(const struct subject *subject)

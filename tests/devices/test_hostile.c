@@ -25,7 +25,7 @@
 
 static const struct hostile_case *const tables[] = {
 	hostile_chains,  hostile_rings,   hostile_registers, hostile_disk,
-	hostile_streams, hostile_console, hostile_net,
+	hostile_streams, hostile_console, hostile_net,       hostile_balloon,
 };
 
 /* A case, a device and a ring format. */

@@ -186,6 +186,69 @@ START_TEST(rng_words)
 }
 END_TEST
 
+#define BALLOON_SIZE  "size '%s' is not a multiple of 4K below 16384G, for example 64M"
+#define BALLOON_STATS "stats '%s' is not a number of seconds from 1 to 86400"
+#define BALLOON_WORD                                                                         \
+	"'%s': unknown word, known are a size (64M), stats=SECONDS, deflate-on-oom=on|off, " \
+	"reporting=on|off"
+
+static const struct {
+	const char *args;
+	const char *what; /* with what is quoted */
+	const char *quoted;
+} balloon_mistakes[] = {
+	{"1", BALLOON_SIZE, "1"},
+	{"6K", BALLOON_SIZE, "6K"},
+	{"64Q", BALLOON_SIZE, "64Q"},
+	{"64MB", BALLOON_SIZE, "64MB"},
+	{"0x1000", BALLOON_SIZE, "0x1000"},
+	{"16384G", BALLOON_SIZE, "16384G"},
+	{"18014398509481985K", BALLOON_SIZE, "18014398509481985K"},
+	{"18446744073709555712", BALLOON_SIZE, "18446744073709555712"},
+	{"-4K", BALLOON_WORD, "-4K"},
+	{"64M,", BALLOON_WORD, ""},
+	{",64M", BALLOON_WORD, ""},
+	{"64M,stat=1", BALLOON_WORD, "stat=1"},
+	{"stats", BALLOON_WORD, "stats"},
+	{"stats=", BALLOON_STATS, ""},
+	{"stats=0", BALLOON_STATS, "0"},
+	{"stats=+1", BALLOON_STATS, "+1"},
+	{"stats=1s", BALLOON_STATS, "1s"},
+	{"stats=86401", BALLOON_STATS, "86401"},
+	{"stats=18446744073709551617", BALLOON_STATS, "18446744073709551617"},
+	{"reporting=1", "'%s': reporting is on or off", "reporting=1"},
+	{"64M,deflate-on-oom=", "'%s': deflate-on-oom is on or off", "deflate-on-oom="},
+};
+
+START_TEST(balloon_words)
+{
+	char what[200], text[220];
+
+	snprintf(what, sizeof(what), balloon_mistakes[_i].what, balloon_mistakes[_i].quoted);
+	snprintf(text, sizeof(text), "--opt: %s", what);
+	refused("balloon", balloon_mistakes[_i].args, REPORT_USER, text);
+}
+END_TEST
+
+START_TEST(balloon_words_that_are_right)
+{
+	static const char *const args[] = {NULL,
+					   "",
+					   "0",
+					   "4096",
+					   "64M",
+					   "16383G",
+					   "stats=1",
+					   "stats=86400",
+					   "reporting=off",
+					   "deflate-on-oom=on,8K",
+					   "1G,stats=5,deflate-on-oom=off,reporting=on"};
+
+	for (size_t i = 0; i < sizeof(args) / sizeof(*args); i++)
+		virtio_device_free(accepted("balloon", args[i]));
+}
+END_TEST
+
 Suite *options_suite(void)
 {
 	Suite *suite = suite_create("options");
@@ -199,6 +262,9 @@ Suite *options_suite(void)
 	tcase_add_test(tc, disk_without_permission);
 	tcase_add_test(tc, disk_that_is_in_use);
 	tcase_add_loop_test(tc, rng_words, 0, sizeof(rng_mistakes) / sizeof(rng_mistakes[0]));
+	tcase_add_loop_test(tc, balloon_words, 0,
+			    sizeof(balloon_mistakes) / sizeof(balloon_mistakes[0]));
+	tcase_add_test(tc, balloon_words_that_are_right);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -270,4 +270,5 @@ static const struct workload vsock = {
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-const struct workload *const workloads[] = {&disk, &rng, &console, &vsock, &workload_net, NULL};
+const struct workload *const workloads[] = {
+	&disk, &rng, &console, &vsock, &workload_net, &workload_balloon, NULL};

@@ -204,6 +204,63 @@ START_TEST(leaves_alone)
 }
 END_TEST
 
+#define ASSERT_PAGE(memory, at, from, to)                      \
+	do {                                                   \
+		struct gm_range page_;                         \
+                                                               \
+		ck_assert(gm_host_page(memory, at, &page_));   \
+		ck_assert_uint_eq(page_.addr, from);           \
+		ck_assert_uint_eq(page_.addr + page_.len, to); \
+	} while (0)
+
+/* A page of the host as the guest sees it: from where its mapping has it, as far as the region goes. */
+START_TEST(host_pages)
+{
+	uint64_t cut = START + 2 * PAGE + 100;
+	struct gm_memory *memory = make_memory(START, cut - START, cut, 3 * PAGE), *translated;
+	struct gm_range page = {1, 2};
+	struct gm_iotlb *iotlb;
+
+	ASSERT_PAGE(memory, START, START, START + PAGE);
+	ASSERT_PAGE(memory, START + PAGE + 1, START + PAGE, START + 2 * PAGE);
+	ASSERT_PAGE(memory, START + 2 * PAGE, START + 2 * PAGE, cut);
+	ASSERT_PAGE(memory, cut - 1, START + 2 * PAGE, cut);
+	ASSERT_PAGE(memory, cut, cut, cut + PAGE);
+	ASSERT_PAGE(memory, START + 4 * PAGE, cut + PAGE, cut + 2 * PAGE);
+	ASSERT_PAGE(memory, cut + 3 * PAGE - 1, cut + 2 * PAGE, cut + 3 * PAGE);
+	ck_assert(!gm_host_page(memory, START - 1, &page));
+	ck_assert(!gm_host_page(memory, cut + 3 * PAGE, &page));
+	ck_assert_int_eq(gm_iotlb_new(&iotlb), 0);
+	ck_assert_int_eq(
+		gm_memory_new_translated(memory, gm_iotlb_iommu(iotlb), true, 0, 0, &translated), 0);
+	ck_assert(!gm_host_page(translated, START, &page));
+	ck_assert_uint_eq(page.addr, 1);
+	ck_assert_uint_eq(page.len, 2);
+	gm_memory_set_iommu_enabled(translated, false);
+	ASSERT_PAGE(translated, cut, cut, cut + PAGE);
+	gm_memory_put(translated);
+	gm_iotlb_put(iotlb);
+	gm_memory_put(memory);
+}
+END_TEST
+
+/* A mapping that begins in the middle of a page: the caller's own pointer. */
+START_TEST(host_pages_of_a_foreign_mapping)
+{
+	static uint8_t bytes[4 * PAGE] __attribute__((aligned(4096)));
+	struct gm_region_config config = {.start = START,
+					  .size = 2 * PAGE,
+					  .backing = GM_BACKING_FOREIGN,
+					  .host = bytes + 1000};
+	struct gm_memory *memory = make(&config, 1);
+
+	ASSERT_PAGE(memory, START, START, START + PAGE - 1000);
+	ASSERT_PAGE(memory, START + PAGE, START + PAGE - 1000, START + 2 * PAGE - 1000);
+	ASSERT_PAGE(memory, START + 2 * PAGE - 1, START + 2 * PAGE - 1000, START + 2 * PAGE);
+	gm_memory_put(memory);
+}
+END_TEST
+
 Suite *discard_suite(void)
 {
 	Suite *suite = suite_create("discard");
@@ -214,6 +271,8 @@ Suite *discard_suite(void)
 	tcase_add_test(tc, across_regions);
 	tcase_add_test(tc, refuses_by_name);
 	tcase_add_test(tc, leaves_alone);
+	tcase_add_test(tc, host_pages);
+	tcase_add_test(tc, host_pages_of_a_foreign_mapping);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
