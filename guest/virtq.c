@@ -10,7 +10,7 @@
 #include "guest/string.h"
 #include "guest/virtio.h"
 
-#define MAX_QUEUES  3   /* per device in use at a time */
+#define MAX_QUEUES  6   /* of a device in use at a time, by their numbers */
 #define RESET_TICKS 200 /* 2 s */
 
 /* A descriptor. Its last two members are, on a split ring, in a table and on a packed ring: */

@@ -34,7 +34,8 @@
 	test("vsock-refused", vsock_refused)			\
 	test("vsock-connect", vsock_connect)			\
 	test("vsock-accept", vsock_accept)			\
-	test("net-ping", net_ping)
+	test("net-ping", net_ping)				\
+	test("balloon", balloon)
 /* clang-format on */
 
 #define DECLARE_TEST(text, name) void test_##name(void);

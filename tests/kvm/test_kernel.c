@@ -73,7 +73,7 @@ static void check_ring(const char *text, const char *ring)
 
 		same += end && memmem(line, (size_t)(end - line), wanted, strlen(wanted));
 	}
-	ck_assert_uint_eq(devices, 4);
+	ck_assert_uint_eq(devices, 5);
 	ck_assert_uint_eq(same, devices);
 }
 
@@ -129,8 +129,8 @@ START_TEST(test_kernel)
 	snprintf(cmdline, sizeof(cmdline), "maxboundaries=8 vsockpeer=1 ring=%s", ring);
 	vm_run(&vm, "",
 	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
-		    "--disk", disk, "--rng", "--console", spec, "--vsock", vsock, "--cmdline",
-		    cmdline, memories[memory].fragment));
+		    "--disk", disk, "--rng", "--balloon=1M", "--console", spec, "--vsock", vsock,
+		    "--cmdline", cmdline, memories[memory].fragment));
 	unlink(disk);
 	unlink(console);
 	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
@@ -151,6 +151,21 @@ START_TEST(test_kernel)
 }
 END_TEST
 
+/* What the kernel gave has left the host, and what it said about itself is known. */
+START_TEST(balloon_gives_back)
+{
+	NEED_KVM();
+	vm_run(&vm, "",
+	       ARGS(built("guest/kernel.elf"), "--memory", "64M", "--fragment=64K", "--stats",
+		    "--balloon=1M", "--cmdline", "tests=balloon"));
+	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
+	ck_assert_ptr_nonnull(strstr(vm.output, "# 32 pages, 32 of them empty"));
+	ck_assert_ptr_nonnull(strstr(vm.errors,
+				     "vmm: virtio-balloon: 0 KiB of 1024 in it, given back 128 KiB "
+				     "of pages put in, 128 reported free; 4 KiB of 32 free\n"));
+}
+END_TEST
+
 Suite *kernel_suite(void)
 {
 	Suite *suite = suite_create("kernel");
@@ -158,6 +173,7 @@ Suite *kernel_suite(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_kernel, 0, COUNT(memories) * COUNT(rings));
+	tcase_add_test(tcase, balloon_gives_back);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
