@@ -15,8 +15,8 @@
 
 #define BUFFER_SIZE 16384
 
-/* A FIFO of pipe=, and whether it was made here. */
-struct chardev_fifo {
+/* A file in the file system, and whether it was made here. */
+struct chardev_file {
 	char path[PATH_MAX];
 	bool made;
 	dev_t device; /* which file it is, so that no other is removed at the end */
@@ -37,7 +37,8 @@ struct chardev {
 	bool socket;    /* of either kind */
 	bool may_leave; /* the other end comes and goes: what nobody hears is lost */
 	struct unix_listener *listener; /* socket=, or NULL */
-	struct chardev_fifo *fifos;     /* pipe=: in and out, or NULL */
+	struct chardev_file *files;     /* pipe=: in and out; file=: until it is emptied; or NULL */
+	unsigned int file_count;
 
 	pthread_mutex_t lock;
 	int out;         /* L: -1: output vanishes */
@@ -79,7 +80,7 @@ void chardev_listen(struct chardev *chardev);
 /* The client has closed its end. */
 void chardev_hang_up(struct chardev *chardev);
 
-/* Remove what was made in the file system. */
+/* Remove what was made in the file system, but a file that has come into use. */
 void chardev_unlink(struct chardev *chardev);
 
 #endif

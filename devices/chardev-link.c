@@ -120,7 +120,7 @@ int chardev_open_connect(struct chardev *chardev, const char *option, const char
 /* --- FIFOs ------------------------------------------------------------------------------------ */
 
 /* Whether @fifo can be used or made. */
-static int check_fifo(const struct chardev_fifo *fifo, const char *option, struct report *report)
+static int check_fifo(const struct chardev_file *fifo, const char *option, struct report *report)
 {
 	struct stat st;
 
@@ -130,7 +130,7 @@ static int check_fifo(const struct chardev_fifo *fifo, const char *option, struc
 	return 0;
 }
 
-static int make_fifo(struct chardev_fifo *fifo, const char *option, struct report *report)
+static int make_fifo(struct chardev_file *fifo, const char *option, struct report *report)
 {
 	struct stat st;
 
@@ -156,7 +156,7 @@ static int make_fifo(struct chardev_fifo *fifo, const char *option, struct repor
 static int open_fifos(struct chardev *chardev)
 {
 	const int flags = O_CLOEXEC | O_NONBLOCK;
-	const struct chardev_fifo *fifos = chardev->fifos;
+	const struct chardev_file *fifos = chardev->files;
 	int reader = open(fifos[1].path, O_RDONLY | flags);
 
 	if (reader < 0)
@@ -176,17 +176,18 @@ int chardev_open_pipe(struct chardev *chardev, const char *option, const char *p
 	if (strlen(path) + sizeof(".out") > PATH_MAX)
 		return report_fail(report, REPORT_USER, "%s pipe=%s: %s", option, path,
 				   strerror(ENAMETOOLONG));
-	chardev->fifos = calloc(2, sizeof(*chardev->fifos));
-	if (!chardev->fifos)
+	chardev->files = calloc(2, sizeof(*chardev->files));
+	if (!chardev->files)
 		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	chardev->file_count = 2;
 	chardev->may_leave = true;
 	for (int i = 0; i < 2; i++) {
-		snprintf(chardev->fifos[i].path, PATH_MAX, "%s.%s", path, ends[i]);
-		if (check_fifo(&chardev->fifos[i], option, report))
+		snprintf(chardev->files[i].path, PATH_MAX, "%s.%s", path, ends[i]);
+		if (check_fifo(&chardev->files[i], option, report))
 			return -1;
 	}
 	for (int i = 0; i < 2; i++) {
-		if (make_fifo(&chardev->fifos[i], option, report))
+		if (make_fifo(&chardev->files[i], option, report))
 			return -1;
 	}
 	if (open_fifos(chardev))
@@ -201,14 +202,14 @@ void chardev_unlink(struct chardev *chardev)
 {
 	struct stat st;
 
-	for (int i = 0; chardev->fifos && i < 2; i++) {
-		const struct chardev_fifo *fifo = &chardev->fifos[i];
+	for (unsigned int i = 0; i < chardev->file_count; i++) {
+		const struct chardev_file *file = &chardev->files[i];
 
-		if (fifo->made && lstat(fifo->path, &st) == 0 && st.st_dev == fifo->device &&
-		    st.st_ino == fifo->inode)
-			unlink(fifo->path);
+		if (file->made && lstat(file->path, &st) == 0 && st.st_dev == file->device &&
+		    st.st_ino == file->inode)
+			unlink(file->path);
 	}
-	free(chardev->fifos);
+	free(chardev->files);
 	if (chardev->listener)
 		unix_unlisten(chardev->listener);
 	free(chardev->listener);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/chardev-impl.h"
@@ -34,13 +35,27 @@ static int open_stdio(struct chardev *chardev, const char *option, const char *p
 	return 0;
 }
 
+/* What is in it stays until the chardev is started, since set-up may still fail elsewhere. */
 static int open_file(struct chardev *chardev, const char *option, const char *path,
 		     struct report *report)
 {
-	chardev->out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	struct stat st;
+
+	chardev->files = calloc(1, sizeof(*chardev->files));
+	if (!chardev->files)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	chardev->file_count = 1;
+	chardev->out = open(path, flags | O_EXCL, 0666);
+	chardev->files->made = chardev->out >= 0;
 	if (chardev->out < 0)
+		chardev->out = open(path, flags, 0666);
+	if (chardev->out < 0 || fstat(chardev->out, &st))
 		return report_fail(report, REPORT_USER, "%s file=%s: %s", option, path,
 				   strerror(errno));
+	snprintf(chardev->files->path, sizeof(chardev->files->path), "%s", path);
+	chardev->files->device = st.st_dev;
+	chardev->files->inode = st.st_ino;
 	return 0;
 }
 

@@ -80,7 +80,10 @@ static void console_reset(struct virtio_device *dev)
 	}
 }
 
-/* The emergency write: a character for the console, whatever the queues are doing. */
+/*
+ * The emergency write: a character for the console, whatever the queues are doing, and before there
+ * is a driver: early in its boot, a kernel has nothing else (5.3.4).
+ */
 static void console_config_write(struct virtio_device *dev, size_t offset, const void *data,
 				 size_t len)
 {
@@ -188,6 +191,7 @@ static const struct virtio_ops console_ops = {
 	.queue_reset = console_queue_reset,
 	.notify = console_notify,
 	.config_write = console_config_write,
+	.config_early = true,
 	.free = console_free,
 };
 
@@ -233,7 +237,7 @@ static int start(struct console *console, const char *option, const char *args, 
 		free(console);
 		goto out;
 	}
-	/* Last, as they may create files. */
+	/* Last, as they may create files; only with console_port_start() is something lost in one. */
 	for (unsigned int i = 0; i < console->port_count; i++) {
 		if (open_port(&console->ports[i], option, specs[i], loop, report)) {
 			console_free(&console->dev);

@@ -343,8 +343,9 @@ void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *
 void virtio_config_write(struct virtio_device *dev, uint64_t offset, const void *data,
 			 unsigned int len)
 {
-	if (!dev->ops->config_write || !(dev->status & VIRTIO_CONFIG_S_DRIVER) ||
-	    offset >= dev->config_len)
+	bool may = dev->ops->config_early || (dev->status & VIRTIO_CONFIG_S_DRIVER);
+
+	if (!dev->ops->config_write || !may || offset >= dev->config_len)
 		return;
 	if (len > dev->config_len - offset)
 		len = (unsigned int)(dev->config_len - offset);

@@ -43,6 +43,8 @@ struct virtio_ops {
 	void (*notify)(struct virtio_device *dev, unsigned int index);
 	/* The driver writes to the configuration; [offset, offset + len) is in the structure. */
 	void (*config_write)(struct virtio_device *dev, size_t offset, const void *data, size_t len);
+	/* That counts at any time, not only once the driver has said DRIVER. */
+	bool config_early;
 	/* What there is to say beside struct virtio_stats: one line, without its end, into @text. */
 	void (*describe)(struct virtio_device *dev, char *text, size_t size);
 	/* Release what the model owns, then virtio_device_destroy(). No thread is in the device. */
@@ -135,7 +137,7 @@ void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
 void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
 			unsigned int len);
 
-/* Write to it: what is behind its end is lost, and so is all before the driver said DRIVER. */
+/* Write to it: what is behind its end is lost, and so is, unless config_early, all before DRIVER. */
 void virtio_config_write(struct virtio_device *dev, uint64_t offset, const void *data,
 			 unsigned int len);
 

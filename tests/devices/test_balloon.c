@@ -443,6 +443,11 @@ START_TEST(the_driver_says_how_large_it_is)
 	virtio_mmio_bus_ops.write(h->mmio, VIRTIO_MMIO_CONFIG + 4, &(uint8_t){1}, 1);
 	virtio_mmio_bus_ops.write(h->mmio, VIRTIO_MMIO_CONFIG + 5, &(uint32_t){0}, 4);
 	ck_assert_uint_eq(config_read(4), 12);
+	/* Nor is any of it where there is no driver. */
+	reg_write(h, VIRTIO_MMIO_STATUS, 0);
+	reg_write(h, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	config_write(4, 12);
+	ck_assert_uint_eq(config_read(4), 0);
 }
 END_TEST
 

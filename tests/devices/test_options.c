@@ -249,6 +249,82 @@ START_TEST(balloon_words_that_are_right)
 }
 END_TEST
 
+#define NAME_64 "0123456789012345678901234567890123456789012345678901234567890123"
+
+static const struct {
+	const char *args, *text;
+} console_mistakes[] = {
+	{"null,port=", "--opt: port '': a port is NAME:SPEC, for example log:file=log.txt"},
+	{"null,port=a,port=b:null",
+	 "--opt: port 'a': a port is NAME:SPEC, for example log:file=log.txt"},
+	{"null,port=:null", "--opt: port name '' has 0 bytes, 1 to 64 are possible"},
+	{"null,port=" NAME_64 "x:null",
+	 "--opt: port name '" NAME_64 "x' has 65 bytes, 1 to 64 are possible"},
+	{"null,port=a/b:null",
+	 "--opt: port name 'a/b': only visible characters without '/' are possible"},
+	{"null,port=a b:null",
+	 "--opt: port name 'a b': only visible characters without '/' are possible"},
+	{"null,port=a:null,port=a:pty", "--opt: two ports have the name 'a'"},
+	{"null,port=a:tcp",
+	 "--opt port a tcp: not a backend; there are stdio, null, pty, file=PATH, "
+	 "socket=PATH, connect=PATH and pipe=PATH"},
+	{"socket=s,port=a:socket=no/s",
+	 "--opt port a: cannot create the socket 'no/s': No such file or directory"},
+	{"socket=s,port=a:socket=s", "--opt port a: 's' is in use: another process listens there"},
+	{"stdio,port=a:stdio", "--opt port a stdio: standard input and output are taken by --opt"},
+};
+
+START_TEST(console_words)
+{
+	refused("console", console_mistakes[_i].args, REPORT_USER, console_mistakes[_i].text);
+}
+END_TEST
+
+static void check_file(const char *path, const char *want)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
+	ck_assert_str_eq(text, want);
+	close(fd);
+}
+
+/* A file that one port opened is what it was if the next cannot be, and emptied if all can. */
+START_TEST(console_files_are_emptied_last)
+{
+	int fd = open("old", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_eq(write(fd, "dear", 4), 4);
+	close(fd);
+	refused("console", "file=old,port=a:file=new,port=b:file=no/x", REPORT_USER,
+		"--opt port b file=no/x: No such file or directory");
+	check_file("old", "dear");
+	ck_assert_int_eq(access("new", F_OK), -1);
+	virtio_device_free(accepted("console", "file=old,port=a:file=new"));
+	check_file("old", "");
+	check_file("new", "");
+	ck_assert_int_eq(unlink("old") | unlink("new"), 0);
+}
+END_TEST
+
+START_TEST(console_of_as_many_ports_as_there_may_be)
+{
+	struct virtio_device *dev;
+	char args[1024] = "null";
+
+	for (unsigned int i = 1; i < 31; i++)
+		snprintf(args + strlen(args), sizeof(args) - strlen(args), ",port=p%u:null", i);
+	dev = accepted("console", args);
+	ck_assert_uint_eq(dev->queue_count, 64);
+	virtio_device_free(dev);
+	strcat(args, ",port=last:null");
+	refused("console", args, REPORT_USER,
+		"--opt: port 'last' is one too many, a console has at most 31");
+}
+END_TEST
+
 Suite *options_suite(void)
 {
 	Suite *suite = suite_create("options");
@@ -262,6 +338,10 @@ Suite *options_suite(void)
 	tcase_add_test(tc, disk_without_permission);
 	tcase_add_test(tc, disk_that_is_in_use);
 	tcase_add_loop_test(tc, rng_words, 0, sizeof(rng_mistakes) / sizeof(rng_mistakes[0]));
+	tcase_add_loop_test(tc, console_words, 0,
+			    sizeof(console_mistakes) / sizeof(console_mistakes[0]));
+	tcase_add_test(tc, console_files_are_emptied_last);
+	tcase_add_test(tc, console_of_as_many_ports_as_there_may_be);
 	tcase_add_loop_test(tc, balloon_words, 0,
 			    sizeof(balloon_mistakes) / sizeof(balloon_mistakes[0]));
 	tcase_add_test(tc, balloon_words_that_are_right);
