@@ -56,6 +56,7 @@ struct abi_region {
 #define ABI_KEY_EXT2_SUM       "ext2sum="
 #define ABI_KEY_EXT2_WRITE     "ext2write="
 #define ABI_KEY_CONSOLE_ECHO   "consoleecho="
+#define ABI_KEY_CONSOLE_PORT   "consoleport="
 #define ABI_KEY_RING           "ring="
 #define ABI_KEY_VSOCK_PEER     "vsockpeer="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
@@ -67,6 +68,9 @@ struct abi_region {
 
 /* The line (a newline follows) the kernel sends to a virtio console. */
 #define ABI_CONSOLE_MARKER "# virtio-console: sent from a buffer that crosses regions"
+
+/* The same to the console's second port. */
+#define ABI_CONSOLE_PORT_MARKER "# virtio-console: sent through a port"
 
 /*
  * vsock: the guest connects to one port and listens at the other; each side sends so many bytes on

@@ -31,6 +31,7 @@
 	test("rng", rng)					\
 	test("console-tx", console_tx)				\
 	test("console-rx", console_rx)				\
+	test("console-ports", console_ports)			\
 	test("vsock-refused", vsock_refused)			\
 	test("vsock-connect", vsock_connect)			\
 	test("vsock-accept", vsock_accept)			\

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The test kernel on memories of different cuts, with all devices: every line of its TAP is ok. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest/abi.h"
@@ -105,13 +107,48 @@ static void check_peer(FILE *peer)
 	ck_assert_int_eq(pclose(peer), 0);
 }
 
+/* What port 1 of the console is connected to: a line waits there for the kernel. */
+struct port {
+	char in[64], out[64];
+	int in_fd, out_fd;
+};
+
+#define PORT_LINE "a-line-for-port-1"
+
+static void make_port(struct port *port, const char *dir)
+{
+	static const char line[] = PORT_LINE "\n";
+
+	snprintf(port->in, sizeof(port->in), "%s/port.in", dir);
+	snprintf(port->out, sizeof(port->out), "%s/port.out", dir);
+	ck_assert_int_eq(mkfifo(port->in, 0600) | mkfifo(port->out, 0600), 0);
+	port->in_fd = open(port->in, O_RDWR | O_CLOEXEC);
+	port->out_fd = open(port->out, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(port->in_fd, 0);
+	ck_assert_int_ge(port->out_fd, 0);
+	ck_assert_int_eq(write(port->in_fd, line, sizeof(line) - 1), sizeof(line) - 1);
+}
+
+/* The kernel has read it, and said what it had to say. */
+static void end_port(struct port *port)
+{
+	char text[256] = "";
+
+	ck_assert_int_gt(read(port->out_fd, text, sizeof(text) - 1), 0);
+	ck_assert_str_eq(text, ABI_CONSOLE_PORT_MARKER "\n" PORT_LINE "\r\n");
+	close(port->in_fd);
+	close(port->out_fd);
+	ck_assert_int_eq(unlink(port->in) | unlink(port->out), 0);
+}
+
 START_TEST(test_kernel)
 {
 	char disk[] = "/tmp/vmm-test-disk-XXXXXX";
-	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[64], text[4096], cmdline[64];
+	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[128], text[4096], cmdline[128];
 	const char *ring = rings[_i % COUNT(rings)];
 	size_t memory = (size_t)_i / COUNT(rings);
 	char dir[] = "/tmp/vmm-test-vsock-XXXXXX", vsock[sizeof(dir) + 8];
+	struct port port;
 	FILE *peer;
 	int disk_fd, console_fd;
 	ssize_t len;
@@ -122,11 +159,13 @@ START_TEST(test_kernel)
 	ck_assert_int_ge(disk_fd, 0);
 	ck_assert_int_ge(console_fd, 0);
 	ck_assert_int_eq(ftruncate(disk_fd, DISK_SIZE), 0);
-	snprintf(spec, sizeof(spec), "file=%s", console);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	make_port(&port, dir);
+	snprintf(spec, sizeof(spec), "file=%s,port=org.test:pipe=%s/port", console, dir);
 	snprintf(vsock, sizeof(vsock), "%s/vsock", dir);
 	peer = start_peer(vsock);
-	snprintf(cmdline, sizeof(cmdline), "maxboundaries=8 vsockpeer=1 ring=%s", ring);
+	snprintf(cmdline, sizeof(cmdline),
+		 "maxboundaries=8 vsockpeer=1 consoleport=" PORT_LINE " ring=%s", ring);
 	vm_run(&vm, "",
 	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
 		    "--disk", disk, "--rng", "--balloon=1M", "--console", spec, "--vsock", vsock,
@@ -139,6 +178,7 @@ START_TEST(test_kernel)
 	check_ring(vm.output, ring);
 	check_disk(disk_fd);
 	check_peer(peer);
+	end_port(&port);
 	ck_assert_int_eq(rmdir(dir), 0);
 	/* Skipped, and said so, where there is no boundary to send across. */
 	len = read(console_fd, text, sizeof(text));
