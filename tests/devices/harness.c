@@ -330,6 +330,9 @@ gm_addr driver_ring_area(unsigned int index)
 
 void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size)
 {
+	/* A device may offer fewer entries than tests like. */
+	if (index < h->dev->queue_count && size > h->dev->queues[index].max_size)
+		size = h->dev->queues[index].max_size;
 	h->queues[index] = (struct driver_queue){
 		.index = index,
 		.size = size,

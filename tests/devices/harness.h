@@ -129,7 +129,10 @@ void driver_start(struct harness *h, uint64_t features);
 bool driver_negotiate(struct harness *h, uint64_t features);
 void driver_set_queue(struct harness *h, struct driver_queue *q);
 void driver_clear_rings(struct harness *h, struct driver_queue *q);
-/* Where driver_start() puts the rings of queue @index; tests change it before. */
+/*
+ * Where driver_start() puts the rings of queue @index; tests change it before. @size is less if the
+ * device offers less.
+ */
 void driver_place(struct harness *h, unsigned int index, gm_addr at, uint16_t size);
 /* Where queue @index is by default: RING_AREA / 16 bytes, up to 64 entries; behind the first two is more. */
 gm_addr driver_ring_area(unsigned int index);
