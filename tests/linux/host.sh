@@ -51,6 +51,41 @@ layout() {
     esac
 }
 
+# talk ADDRESS PORT GUEST NAME: an echo at ADDRESS:PORT, an iperf3 server, and calls of GUEST until 1 MiB
+# came back.
+talk() {
+    (
+        # An interface may be yet to come.
+        until socat "TCP-LISTEN:$2,bind=$1,fork,reuseaddr" EXEC:cat 2>/dev/null; do sleep 1; done
+    ) &
+    peers="$peers $!"
+    (until iperf3 -s -B "$1" >/dev/null 2>&1; do sleep 1; done) &
+    peers="$peers $!"
+    (
+        dd if=/dev/urandom of="to-$4" bs=64K count=16 2>/dev/null
+        for _ in $(seq 100); do
+            socat -t 20 - "TCP:$3" <"to-$4" >"from-$4" 2>/dev/null
+            [ "$(wc -c <"from-$4")" = 1048576 ] && break
+            sleep 2
+        done
+    ) &
+    peers="$peers $!"
+}
+
+# wait_mark NAME: until the guest has said it.
+wait_mark() {
+    for _ in $(seq 200); do
+        grep -q "^mark $1" out && return
+        sleep 0.5
+    done
+    return 1
+}
+
+# KiB of memory the monitor has. busybox's timeout becomes what it limits.
+resident() {
+    sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(cat pid)/status"
+}
+
 # What the host does while the guest runs: the other end of vsock, a hand on the power button.
 beside() {
     case ,$checks, in
@@ -70,18 +105,21 @@ beside() {
         peers="$peers $!"
         ;;
     esac
+    case ,$checks, in *,net,*) talk 127.0.0.1 7000 127.0.0.1:7001 net ;; esac
     case ,$checks, in
-    *,net,*)
-        socat TCP-LISTEN:7000,bind=127.0.0.1,fork,reuseaddr EXEC:cat &
-        peers="$peers $!"
+    *,tap,*)
         (
-            dd if=/dev/urandom of=to-port bs=64K count=16 2>/dev/null
             for _ in $(seq 100); do
-                socat -t 20 - TCP:127.0.0.1:7001 <to-port >from-port 2>/dev/null
-                [ "$(wc -c <from-port)" = 1048576 ] && break
-                sleep 2
+                ifconfig tap0 192.168.77.1 netmask 255.255.255.0 up 2>/dev/null && break
+                sleep 1
             done
-        ) &
+        )
+        talk 192.168.77.1 7002 192.168.77.2:7003 tap
+        ;;
+    esac
+    case ,$checks, in
+    *,balloon,*)
+        (for mark in full freed; do wait_mark $mark && resident >resident-$mark; done) &
         peers="$peers $!"
         ;;
     esac
@@ -101,7 +139,7 @@ boot() {
     layout "$2"
     checks=$5 end=$6 peers='' devices=0 words="panic=-1 cpus=$3 memory=$memory check=$5 end=$6"
     set -- "$1" "$2" "$3" "$4"
-    rm -f out err vsock.sock* from-* to-* hvc0.txt
+    rm -f out err vsock.sock* from-* to-* resident-* hvc0.txt
     case $4 in
     initrd) options="$options --initrd $images/initrd-${1%-vmlinux}" ;;
     disk)
@@ -142,6 +180,9 @@ boot() {
         ifconfig lo 127.0.0.1
         ;;
     esac
+    case ,$checks, in *,tap,*) options="$options --net tap,ifname=tap0" devices=$((devices + 1)) ;; esac
+    # What the balloon holds is not of the memory the other checks may want.
+    case ,$checks, in *,balloon,*) options="$options --balloon=64M,deflate-on-oom=off" devices=$((devices + 1)) ;; esac
     [ "$end" = reboot ] || options="$options --no-reboot"
     [ "$1" = small-vmlinux ] && kernel=$images/vmlinux-small || kernel=$images/bzImage-$1
     : >out
@@ -163,6 +204,7 @@ judge() {
     grep -E '^(ok|not ok) ' text | while read -r line; do
         case $line in ok*) echo "ok $row: ${line#ok }" ;; *) echo "not ok $row: ${line#not ok }" ;; esac
     done
+    sed -n "s/^# /# $row: /p" text
     for check in $(echo "$checks" | tr ',' ' '); do
         [ "${check%-live}" = dmesg ] || grep -qE "^(ok|not ok) $check" text || not_ok "$check: the guest said nothing of it"
     done
@@ -183,8 +225,16 @@ judge() {
         verdict "vsock to the guest" "what came back differs" cmp answer to-guest
         ;;
     esac
+    for net in net tap; do
+        case ,$checks, in
+        *,$net,*) verdict "$net to the guest" "what came back differs" cmp from-$net to-$net ;;
+        esac
+    done
     case ,$checks, in
-    *,net,*) verdict "net to the guest" "what came back differs" cmp from-port to-port ;;
+    *,balloon,*)
+        verdict "balloon on the host" "$(cat resident-full) KiB became $(cat resident-freed)" \
+            [ "$(($(cat resident-full) - $(cat resident-freed)))" -ge 61440 ]
+        ;;
     esac
     case ,$checks, in *,dmesg*) judge_dmesg ;; esac
     [ -z "$failed" ] || { tail -n 15 text && cat err; }
