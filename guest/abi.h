@@ -57,6 +57,7 @@ struct abi_region {
 #define ABI_KEY_EXT2_WRITE     "ext2write="
 #define ABI_KEY_CONSOLE_ECHO   "consoleecho="
 #define ABI_KEY_CONSOLE_PORT   "consoleport="
+#define ABI_KEY_IDLE           "idle="
 #define ABI_KEY_RING           "ring="
 #define ABI_KEY_VSOCK_PEER     "vsockpeer="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
@@ -65,6 +66,9 @@ struct abi_region {
 /* Sectors at the end of a disk that raw writes go to if scratch= does not say otherwise. */
 #define ABI_DEFAULT_SCRATCH_SECTORS 64
 #define ABI_SECTOR_SIZE             512
+
+/* The last line on COM1 of a kernel that is told to be idle. */
+#define ABI_IDLE_MARKER "# idle"
 
 /* The line (a newline follows) the kernel sends to a virtio console. */
 #define ABI_CONSOLE_MARKER "# virtio-console: sent from a buffer that crosses regions"
