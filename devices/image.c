@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Whether errno is about the path the user gave rather than about the state of the host. */
@@ -82,49 +84,234 @@ static int lock(const char *option, const char *path, int fd, bool read_only, st
 			   strerror(errno));
 }
 
-static int measure(const char *option, const char *path, int fd, const struct stat *st,
-		   uint64_t *size, struct report *report)
+int image_measure(int fd, uint64_t *size)
 {
-	*size = (uint64_t)st->st_size;
-	if (S_ISBLK(st->st_mode) && ioctl(fd, BLKGETSIZE64, size) < 0)
-		return report_fail(report, REPORT_HOST, "%s: cannot measure '%s': %s", option, path,
-				   strerror(errno));
-	if (*size == 0)
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	*size = (uint64_t)st.st_size;
+	return S_ISBLK(st.st_mode) ? ioctl(fd, BLKGETSIZE64, size) : 0;
+}
+
+static int check_size(const char *option, const char *path, const struct image *image,
+		      struct report *report)
+{
+	if (image->size == 0)
 		return report_fail(report, REPORT_USER,
 				   "%s: '%s' is empty; a disk has at least one sector of %d bytes",
 				   option, path, IMAGE_SECTOR);
-	if (*size % IMAGE_SECTOR)
+	if (image->size % image->block)
 		return report_fail(report, REPORT_USER,
-				   "%s: '%s' has %llu bytes, which is not a multiple of %d", option,
-				   path, (unsigned long long)*size, IMAGE_SECTOR);
+				   "%s: '%s' has %llu bytes, which is not a multiple of %u", option,
+				   path, (unsigned long long)image->size, image->block);
 	return 0;
 }
 
-int image_open(const char *option, const char *path, bool read_only, uint64_t *size,
-	       struct report *report)
+/* --- what an image can do ---------------------------------------------------------------------- */
+
+/* Blocks and preferred sizes of what the image is on. */
+static void find_topology(struct image *image, const struct stat *st)
+{
+	int logical = 0;
+
+	image->block = IMAGE_SECTOR;
+	image->physical = st->st_blksize < IMAGE_BLOCK_MAX ? IMAGE_SECTOR : IMAGE_BLOCK_MAX;
+	if (!S_ISBLK(st->st_mode))
+		return;
+	if (ioctl(image->fd, BLKSSZGET, &logical) == 0 && logical > 0)
+		image->block = (uint32_t)logical;
+	if (ioctl(image->fd, BLKPBSZGET, &image->physical) < 0)
+		image->physical = image->block;
+	if (ioctl(image->fd, BLKIOMIN, &image->io_min) < 0)
+		image->io_min = 0;
+	if (ioctl(image->fd, BLKIOOPT, &image->io_opt) < 0)
+		image->io_opt = 0;
+}
+
+/* What direct I/O must be aligned to; a kernel that does not say is content with a page. */
+static void find_alignment(struct image *image)
+{
+	struct statx stx;
+
+	image->memory_align = IMAGE_BLOCK_MAX;
+	if (statx(image->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
+	    (stx.stx_mask & STATX_DIOALIGN) && stx.stx_dio_mem_align) {
+		image->memory_align = stx.stx_dio_mem_align;
+		if (stx.stx_dio_offset_align > image->block)
+			image->block = stx.stx_dio_offset_align;
+	} else {
+		image->block = IMAGE_BLOCK_MAX;
+	}
+}
+
+/* The block size the guest sees: what was asked for, if the image can have it. */
+static int choose_block(const char *option, const char *path, const struct image_options *options,
+			struct image *image, struct report *report)
+{
+	uint32_t least = image->block;
+
+	/* The page cache takes any sector. */
+	if (options->block && (!options->direct || options->block >= least))
+		image->block = options->block;
+	else if (options->block)
+		return report_fail(report, REPORT_USER,
+				   "%s: block=%u: direct I/O on '%s' needs blocks of %u bytes",
+				   option, options->block, path, least);
+	if (image->block > IMAGE_BLOCK_MAX)
+		return report_fail(report, REPORT_HOST,
+				   "%s: '%s' has blocks of %u bytes; up to %d are possible", option,
+				   path, image->block, IMAGE_BLOCK_MAX);
+	if (image->physical % image->block)
+		image->physical = image->block;
+	return 0;
+}
+
+/* Whether a block device discards: its queue says so, or that of the disk it is a part of. */
+static bool device_discards(dev_t dev)
+{
+	static const char *const queues[] = {"queue", "../queue"};
+
+	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
+		unsigned long long max = 0;
+		char path[96];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/discard_max_bytes",
+			 major(dev), minor(dev), queues[i]);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%llu", &max) != 1)
+			max = 0;
+		fclose(file);
+		return max > 0;
+	}
+	return false;
+}
+
+/* Punching behind the end of a file changes nothing, but says whether it can be done. */
+static int find_discard(const char *option, const char *path, const struct image_options *options,
+			struct image *image, const struct stat *st, struct report *report)
+{
+	off_t end = (off_t)((image->size + IMAGE_BLOCK_MAX - 1) / IMAGE_BLOCK_MAX * IMAGE_BLOCK_MAX);
+
+	if (options->read_only || options->discard == IMAGE_DISCARD_OFF)
+		return 0;
+	if (S_ISBLK(st->st_mode))
+		image->discard = device_discards(st->st_rdev);
+	else
+		image->discard = fallocate(image->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					   end, IMAGE_BLOCK_MAX) == 0;
+	if (image->discard || options->discard != IMAGE_DISCARD_ON)
+		return 0;
+	return report_fail(
+		report, REPORT_HOST,
+		"%s: discard=on: what '%s' is on cannot discard; 'discard=off' does without",
+		option, path);
+}
+
+/* Up to two numbers "0x01 0x02" of a file; how many. */
+static int read_numbers(const char *dir, const char *name, unsigned int numbers[2])
+{
+	char path[256];
+	FILE *file;
+	int count;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	count = fscanf(file, "%x %x", &numbers[0], &numbers[1]);
+	fclose(file);
+	return count;
+}
+
+struct image_lifetime image_read_lifetime(const char *dir)
+{
+	struct image_lifetime lifetime = {0};
+	unsigned int numbers[2];
+
+	if (read_numbers(dir, "life_time", numbers) == 2) {
+		lifetime.type_a = (uint16_t)numbers[0];
+		lifetime.type_b = (uint16_t)numbers[1];
+	}
+	if (read_numbers(dir, "pre_eol_info", numbers) == 1)
+		lifetime.pre_eol = (uint16_t)numbers[0];
+	return lifetime;
+}
+
+static int examine(const char *option, const char *path, const struct image_options *options,
+		   struct image *image, struct report *report)
+{
+	char dir[64];
+	struct stat st;
+
+	if (fstat(image->fd, &st) < 0 || image_measure(image->fd, &image->size) < 0)
+		return report_fail(report, REPORT_HOST, "%s: cannot measure '%s': %s", option, path,
+				   strerror(errno));
+	find_topology(image, &st);
+	if (options->direct)
+		find_alignment(image);
+	if (choose_block(option, path, options, image, report) ||
+	    check_size(option, path, image, report))
+		return -1;
+	if (S_ISBLK(st.st_mode)) {
+		snprintf(dir, sizeof(dir), "/sys/dev/block/%u:%u/device", major(st.st_rdev),
+			 minor(st.st_rdev));
+		image->lifetime = image_read_lifetime(dir);
+	}
+	return find_discard(option, path, options, image, &st, report);
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+/* Descriptors of files that may wait must not say EAGAIN instead, nor do engines expect it. */
+static int set_flags(const char *option, const char *path, int fd, bool direct, struct report *report)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && fcntl(fd, F_SETFL, (flags & ~O_NONBLOCK) | (direct ? O_DIRECT : 0)) == 0)
+		return 0;
+	if (direct && errno == EINVAL)
+		return report_fail(report, REPORT_HOST,
+				   "%s: cache=none: what '%s' is on has no direct I/O; "
+				   "'cache=writeback' does without",
+				   option, path);
+	return cannot_open(option, path, false, errno, report);
+}
+
+int image_open(const char *option, const char *path, const struct image_options *options,
+	       struct image *image, struct report *report)
 {
 	/* O_NONBLOCK: opening a pipe must not wait for its other end. */
-	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	int fd = open(path, flags);
+	int flags = (options->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	struct stat st;
 	int ret;
 
-	if (fd < 0)
-		return cannot_open(option, path, read_only, errno, report);
-	if (fstat(fd, &st) < 0)
-		ret = cannot_open(option, path, read_only, errno, report);
+	*image = (struct image){.fd = open(path, flags)};
+	if (image->fd < 0)
+		return cannot_open(option, path, options->read_only, errno, report);
+	if (fstat(image->fd, &st) < 0)
+		ret = cannot_open(option, path, options->read_only, errno, report);
 	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		ret = wrong_kind(option, path, st.st_mode, report);
 	else
-		ret = lock(option, path, fd, read_only, report);
-	/* Measured under the lock, so that no other monitor is about to change it. */
-	if (ret == 0 && fstat(fd, &st) < 0)
-		ret = cannot_open(option, path, read_only, errno, report);
+		ret = lock(option, path, image->fd, options->read_only, report);
+	/* Under the lock, so that no other monitor is about to change what is found. */
 	if (ret == 0)
-		ret = measure(option, path, fd, &st, size, report);
-	if (ret < 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+		ret = set_flags(option, path, image->fd, options->direct, report);
+	if (ret == 0)
+		ret = examine(option, path, options, image, report);
+	if (ret < 0)
+		close(image->fd);
+	return ret;
+}
+
+void image_close(struct image *image)
+{
+	struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	fcntl(image->fd, F_OFD_SETLK, &whole);
+	close(image->fd);
 }

@@ -290,7 +290,7 @@ void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct g
 	virtio_settle(dev, vq, memory);
 }
 
-/* Serve up to *@budget chains. False if a chain was kept: no other may be popped now. */
+/* Serve up to *@budget chains. False if one was kept that lets no other be popped now. */
 static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
 		virtio_handler *handle, uint32_t *budget)
 {
@@ -301,10 +301,12 @@ static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 
 		if (len == VIRTIO_KEEP)
 			return false;
+		--*budget;
+		if (len == VIRTIO_KEPT)
+			continue;
 		/* Published one by one: a driver that polls need not wait for the last of them. */
 		virtq_complete(vq, memory, chain.head, (uint32_t)len);
 		dev->stats.requests++;
-		--*budget;
 	}
 	return true;
 }

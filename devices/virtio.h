@@ -169,10 +169,12 @@ static inline bool virtio_has_feature(const struct virtio_device *dev, unsigned 
  * one; give them back with the length it says and interrupt the driver as it wishes. The memory is
  * held meanwhile, but not as a reader of the cell: @handle may block on a file.
  *
- * @handle returns VIRTIO_KEEP to end the run with the chain in flight; who keeps it must call
- * virtio_complete() later.
+ * @handle returns VIRTIO_KEEP to end the run with the chain in flight, or VIRTIO_KEPT to go on
+ * nevertheless, which needs a copy of the chain's ranges; who keeps it must call virtio_complete()
+ * later.
  */
 #define VIRTIO_KEEP (-1)
+#define VIRTIO_KEPT (-2)
 typedef int64_t virtio_handler(struct virtio_device *dev, const struct gm_memory *memory,
 			       const struct virtq_chain *chain);
 void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle);

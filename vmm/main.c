@@ -35,6 +35,8 @@ static int prepare_process(struct report *report)
 	if (open_standard_descriptors())
 		return report_fail(report, REPORT_HOST, "/dev/null: cannot be opened");
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is an I/O error, not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (terminal_guard(report))
 		return -1;
 	if (gm_fault_install())

@@ -304,6 +304,8 @@ void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int 
 	snprintf(args, sizeof(args), "/proc/self/fd/%d%s", image, words);
 	harness_new(h, cutting, type_named("disk"), args, NULL);
 	h->image = image;
+	/* What is not done at once is done on the loop's thread. */
+	harness_run(h);
 }
 
 uint32_t reg_read(struct harness *h, uint64_t offset)
@@ -557,7 +559,7 @@ uint8_t blk_request(struct harness *h, uint32_t type, uint64_t sector, gm_addr d
 	chain[count++] = (struct buffer){REQUEST_STATUS, 1, true};
 	added = driver_add(h, q, chain, count, 0);
 	driver_kick(h, q);
-	ck_assert(driver_used(h, q, &head, &written));
+	driver_await(h, q, &head, &written);
 	ck_assert_uint_eq(head, added);
 	if (used_len)
 		*used_len = written;

@@ -342,7 +342,8 @@ void subject_new(struct subject_state *s, const struct subject *subject, const s
 {
 	*s = (struct subject_state){.subject = subject, .file = -1};
 	subject->make(s, cutting);
-	harness_run(&s->h);
+	if (!s->h.running)
+		harness_run(&s->h);
 }
 
 void subject_free(struct subject_state *s)

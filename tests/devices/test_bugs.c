@@ -117,7 +117,7 @@ START_TEST(bug03_check_and_consumer_agree)
 	chain[1] = (struct buffer){DATA + 4096, 0, true};
 	driver_add(h, q, chain, 3, 0);
 	driver_kick(h, q);
-	ck_assert(driver_used(h, q, &head, &len));
+	driver_await(h, q, &head, &len);
 	ck_assert_uint_eq(len, 1);
 	gm_memory_put(less);
 }
@@ -137,7 +137,7 @@ START_TEST(bug04_many_descriptors_at_the_last_sector)
 	chain[9] = (struct buffer){STATUS, 1, true};
 	driver_add(h, q, chain, 10, 0);
 	driver_kick(h, q);
-	ck_assert(driver_used(h, q, &head, &len));
+	driver_await(h, q, &head, &len);
 	ck_assert_uint_eq(mem_byte(h, STATUS), VIRTIO_BLK_S_IOERR);
 	ck_assert_int_eq(lseek(h->image, 0, SEEK_END), SECTORS * 512);
 	sector_pattern(want, SECTORS - 1);
@@ -219,7 +219,7 @@ START_TEST(bug08_buffer_up_to_the_last_byte)
 	blk_put_header(h, HEADER, VIRTIO_BLK_T_IN, 4);
 	driver_add(h, q, chain, 3, 0);
 	driver_kick(h, q);
-	ck_assert(driver_used(h, q, &head, &len));
+	driver_await(h, q, &head, &len);
 	ck_assert_uint_eq(mem_byte(h, STATUS), VIRTIO_BLK_S_OK);
 	assert_sector(RAM_END - 512, 4);
 	/* The same up to a boundary inside RAM, and one byte over it. */
@@ -277,8 +277,8 @@ START_TEST(bug10_overlapping_descriptors_cost_no_memory)
 	ck_assert_int_eq(getrusage(RUSAGE_SELF, &before), 0);
 	driver_add(h, q, chain, 64, 0);
 	driver_kick(h, q);
+	driver_await(h, q, &head, &len);
 	ck_assert_int_eq(getrusage(RUSAGE_SELF, &after), 0);
-	ck_assert(driver_used(h, q, &head, &len));
 	ck_assert_uint_eq(mem_byte(h, STATUS), VIRTIO_BLK_S_IOERR);
 	ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, 8 * 1024);
 	ck_assert_int_eq(lseek(h->image, 0, SEEK_END), SECTORS * 512);
@@ -306,6 +306,8 @@ START_TEST(bug11_device_writes_are_marked_dirty)
 	const struct buffer chain[] = {
 		{HEADER, 16, false}, {DATA + 8192 - 4608, 4608, true}, {STATUS, 1, true}};
 
+	uint32_t head, len;
+
 	q->used = RAM_BASE + 0x2000;
 	driver_start(h, 0);
 	driver_add(
@@ -315,6 +317,7 @@ START_TEST(bug11_device_writes_are_marked_dirty)
 	blk_put_header(h, HEADER, VIRTIO_BLK_T_IN, 0);
 	clean_all();
 	driver_kick(h, q);
+	driver_await(h, q, &head, &len);
 	ck_assert_uint_eq(mem_byte(h, STATUS), VIRTIO_BLK_S_OK);
 	for (gm_addr page = RAM_BASE; page < RAM_END; page += 4096) {
 		bool written =
@@ -327,6 +330,7 @@ START_TEST(bug11_device_writes_are_marked_dirty)
 	blk_put_header(h, HEADER, VIRTIO_BLK_T_IN, 0);
 	clean_all();
 	driver_kick(h, q);
+	driver_await(h, q, &head, &len);
 	ck_assert(dirty(DATA + 4096));
 	ck_assert(!dirty(DATA + 2 * 4096));
 }

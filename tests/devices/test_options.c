@@ -77,8 +77,29 @@ START_TEST(disk_words)
 	refused("disk", "", REPORT_USER, "--opt: the path of the image is missing");
 	refused("disk", ",ro", REPORT_USER, "--opt: the path of the image is missing");
 	refused("disk", "image,rw", REPORT_USER,
-		"--opt: 'rw': unknown word, known are ro and id=TEXT");
-	refused("disk", "image,", REPORT_USER, "--opt: '': unknown word, known are ro and id=TEXT");
+		"--opt: 'rw': unknown word, known are ro, id=TEXT, cache=, queues=, block=, aio= "
+		"and "
+		"discard=");
+	refused("disk", "image,", REPORT_USER,
+		"--opt: '': unknown word, known are ro, id=TEXT, cache=, queues=, block=, aio= and "
+		"discard=");
+	refused("disk", "image,cache=unsafe", REPORT_USER,
+		"--opt: cache=unsafe: should be writeback, writethrough or none");
+	refused("disk", "image,block=1024", REPORT_USER, "--opt: block=1024: should be 512 or 4096");
+	refused("disk", "image,aio=native", REPORT_USER,
+		"--opt: aio=native: should be io_uring or threads");
+	refused("disk", "image,discard=yes", REPORT_USER, "--opt: discard=yes: should be off or on");
+	refused("disk", "image,queues=0", REPORT_USER, "--opt: queues=0: a disk has 1 to 16 queues");
+	refused("disk", "image,queues=17", REPORT_USER,
+		"--opt: queues=17: a disk has 1 to 16 queues");
+	refused("disk", "image,queues=-1", REPORT_USER,
+		"--opt: queues=-1: a disk has 1 to 16 queues");
+	refused("disk", "image,queues=2x", REPORT_USER,
+		"--opt: queues=2x: a disk has 1 to 16 queues");
+	refused("disk", "image,ro,discard=on", REPORT_USER,
+		"--opt: discard=on and ro exclude each other");
+	refused("disk", "image,block=4096", REPORT_USER,
+		"--opt: 'image' has 1024 bytes, which is not a multiple of 4096");
 	refused("disk", "image,id=", REPORT_USER, "--opt: id '' has 0 bytes, 1 to 20 are possible");
 	refused("disk", "image,id=123456789012345678901", REPORT_USER,
 		"--opt: id '123456789012345678901' has 21 bytes, 1 to 20 are possible");
