@@ -17,13 +17,20 @@ static const struct {
 } backends[] = {
 	{"user", &net_user_type,
 	 "this program has no user-mode network: it is static, or was built without libslirp-dev"},
+	{"tap", &net_tap_type, NULL},
 };
 
-#define KNOWN_BACKENDS "user"
+#define KNOWN_BACKENDS "known are user and tap"
+
+bool net_is_device_mac(const uint8_t *mac)
+{
+	static const uint8_t zeros[ETH_ALEN];
+
+	return !(mac[0] & 1) && memcmp(mac, zeros, ETH_ALEN) != 0;
+}
 
 static int parse_mac(const char *option, const char *text, uint8_t *mac, struct report *report)
 {
-	static const uint8_t zeros[ETH_ALEN];
 	int end = 0;
 
 	/* Two digits each, and nothing behind them. */
@@ -34,12 +41,25 @@ static int parse_mac(const char *option, const char *text, uint8_t *mac, struct 
 		return report_fail(report, REPORT_USER,
 				   "%s: mac '%s' is not six bytes such as 52:54:00:12:34:56",
 				   option, text);
-	if ((mac[0] & 1) || memcmp(mac, zeros, ETH_ALEN) == 0)
+	if (!net_is_device_mac(mac))
 		return report_fail(
 			report, REPORT_USER,
 			"%s: mac '%s' is not the address of one device: the first byte is "
 			"even, and not all are zero",
 			option, text);
+	return 0;
+}
+
+/* What the backend can do is not known yet. */
+static int parse_mtu(const char *option, const char *text, uint16_t *mtu, struct report *report)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || value < NET_MTU_MIN || value > UINT16_MAX)
+		return report_fail(report, REPORT_USER, "%s: mtu '%s' is not a number from %u to %u",
+				   option, text, NET_MTU_MIN, UINT16_MAX);
+	*mtu = (uint16_t)value;
 	return 0;
 }
 
@@ -57,6 +77,11 @@ static int take_common(const char *option, char *words, struct net_options *opti
 			if (parse_mac(option, word + 4, options->mac, report))
 				return -1;
 			options->has_mac = true;
+			continue;
+		}
+		if (strncmp(word, "mtu=", 4) == 0) {
+			if (parse_mtu(option, word + 4, &options->mtu, report))
+				return -1;
 			continue;
 		}
 		/* It moves towards the front, behind the one before it. */
@@ -87,8 +112,8 @@ static int open_backend(const char *option, char *args, struct loop *loop,
 			return -1;
 		return backends[i].type->open(option, rest, loop, out, report);
 	}
-	return report_fail(report, REPORT_USER, "%s %s: not a backend; known is " KNOWN_BACKENDS,
-			   option, name);
+	return report_fail(report, REPORT_USER, "%s %s: not a backend; " KNOWN_BACKENDS, option,
+			   name);
 }
 
 int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,

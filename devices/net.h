@@ -22,6 +22,13 @@
 #include "devices/report.h"
 
 struct net_backend;
+struct virtio_device;
+
+/* No frame is longer, to be segmented or not: an IP packet of any length behind a VLAN tag. */
+#define NET_FRAME_MAX (sizeof(struct ether_header) + 4 + 65535)
+/* Pairs of queues, a receive and a transmit queue each. */
+#define NET_PAIRS_MAX 8
+#define NET_MTU_MIN   68
 
 /*
  * Who is told what changes; called on the loop's thread, never from inside an operation, so that a
@@ -47,17 +54,23 @@ struct net_backend_ops {
 			unsigned int count);
 	/*
 	 * Receive a frame. Its bytes, header included, or -1 and errno. EAGAIN: there is none.
-	 * EMSGSIZE: it did not fit and is lost. num_buffers is left to the device.
+	 * Other errors: one is lost. num_buffers is left to the device.
 	 */
 	ssize_t (*receive)(struct net_backend *backend, unsigned int pair, const struct iovec *iov,
 			   unsigned int count);
 	/* Whether readable() is called: not while the guest has no buffers. */
 	void (*want)(struct net_backend *backend, unsigned int pair, bool readable);
-	/* The driver agreed to these of the backend's features (NULL: it has none). 0, or -1 and errno. */
+	/*
+	 * Frames that are received may need these VIRTIO_NET_F_GUEST_ of its features (NULL: it has
+	 * none); before the first call, none. 0, or -1 and errno.
+	 */
 	int (*set_offload)(struct net_backend *backend, uint64_t features);
-	/* The driver uses the first @count pairs (NULL: there is one). 0, or -1 and errno. */
+	/*
+	 * The driver uses the first @count pairs (NULL: there is one); before the first call, one.
+	 * 0, or -1 and errno.
+	 */
 	int (*set_pairs)(struct net_backend *backend, unsigned int count);
-	/* Frames lost in the backend since it was opened, either way; NULL: it cannot say. Any thread. */
+	/* Frames lost in the backend since it was opened; NULL: it cannot say. Any thread. */
 	uint64_t (*dropped)(struct net_backend *backend);
 };
 
@@ -65,8 +78,9 @@ struct net_backend_ops {
 struct net_backend {
 	const struct net_backend_ops *ops;
 	uint64_t features;      /* VIRTIO_NET_F_: checksums and segmentation it can do */
-	unsigned int max_pairs; /* 1 at least */
+	unsigned int max_pairs; /* 1 to NET_PAIRS_MAX */
 	uint16_t mtu;           /* 0: it does not know */
+	uint32_t speed;         /* Mbit/s; 0: it does not know */
 	bool link_up;           /* on the loop's thread, before link() is called */
 };
 
@@ -88,12 +102,24 @@ struct net_options {
 	const char *backend; /* its name, constant */
 	bool has_mac;
 	uint8_t mac[ETH_ALEN];
+	uint16_t mtu; /* 0: the backend's */
 };
+
+/* Whether an address can be a device's: not several devices', not none's. */
+bool net_is_device_mac(const uint8_t *mac);
 
 /* Open "NAME[,WORD...]". The backend is the caller's to close. 0 or -1 (@report). */
 int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,
 	     struct net_backend **out, struct report *report);
 
+/*
+ * The device on a backend, which is the device's to close from here on, and closed if this fails.
+ * 0 or -1 (@report).
+ */
+int net_device_new(const char *option, const struct net_options *options,
+		   struct net_backend *backend, struct virtio_device **out, struct report *report);
+
+extern const struct net_backend_type net_tap_type;
 /* User-mode networking, where it was built in; it needs a library that is loaded when asked for. */
 extern const struct net_backend_type net_user_type __attribute__((weak));
 

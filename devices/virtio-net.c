@@ -1,206 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * virtio-net (virtio 1.2, section 5.1): frames between a driver's two queues and a backend (net.h).
+ * virtio-net (virtio 1.2, section 5.1): frames between a driver's queues and a backend (net.h).
+ * Here are the features, the configuration and the life of the device; frames are net-transmit.c's
+ * and net-receive.c's, the driver's commands net-control.c's.
  *
- * A frame goes straight between the driver's buffers and the backend's system call, however it is
- * cut. In front of it stands a header, which is never left to the driver's memory: what the driver
- * says is read once, checked and handed on from here. Nothing waits for anyone: a backend that is
- * full holds the chain to be sent, a driver without buffers leaves frames to the backend's queue,
- * which loses and counts what it has no room for.
+ * Nothing waits for anyone: a backend that is full leaves frames in the driver's queue, a driver
+ * without buffers leaves them in the backend's, which loses and counts what it has no room for.
  */
-#include <errno.h>
 #include <linux/virtio_ids.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "devices/devices.h"
-#include "devices/net.h"
-#include "devices/virtio.h"
+#include "devices/net-device.h"
 
-enum { RX, TX };
+/* What is offered whatever the backend can do. */
+#define OWN_FEATURES                                                                     \
+	(NET_FEATURE(VIRTIO_NET_F_MAC) | NET_FEATURE(VIRTIO_NET_F_STATUS) |              \
+	 NET_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | NET_FEATURE(VIRTIO_NET_F_CTRL_VQ) |       \
+	 NET_FEATURE(VIRTIO_NET_F_CTRL_RX) | NET_FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |   \
+	 NET_FEATURE(VIRTIO_NET_F_CTRL_VLAN) | NET_FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) | \
+	 NET_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX))
 
-static const uint16_t queue_sizes[] = {256, 256, 0};
+#define CONTROL_QUEUE_SIZE 64
 
-#define HEADER    sizeof(struct virtio_net_hdr_v1)
-#define FRAME_MIN sizeof(struct ether_header)
-/* What a frame may have without segmentation by the host: one IPv4 packet of any length. */
-#define FRAME_MAX (FRAME_MIN + 65535)
-/* Pieces of memory of one system call, the header's included. */
-#define IOV_COUNT 1024
-/* Frames that may be lost in a row before the loop gets a turn. */
-#define LOST_MAX 64
+/* --- features -------------------------------------------------------------------------------- */
 
-/* With the device's lock, but for the backend's own. */
-struct net {
-	struct virtio_device dev;
-	struct virtio_net_config config;
-	struct net_backend *backend;
-
-	struct virtq_chain rx; /* buffers for the next frame, valid if rx_held */
-	bool rx_held;
-	struct virtq_chain tx; /* a frame the backend has no room for, valid if tx_held */
-	bool tx_held;
-
-	struct iovec iov[IOV_COUNT];
-	uint8_t bounce[FRAME_MAX]; /* for a frame in more pieces than a system call takes */
+/* Features that are of no use without one of others (5.1.3.1). */
+static const struct {
+	uint64_t features;
+	uint64_t need;
+} dependencies[] = {
+	{NET_FEATURE(VIRTIO_NET_F_GUEST_TSO4) | NET_FEATURE(VIRTIO_NET_F_GUEST_TSO6) |
+		 NET_FEATURE(VIRTIO_NET_F_GUEST_UFO),
+	 NET_FEATURE(VIRTIO_NET_F_GUEST_CSUM)},
+	{NET_FEATURE(VIRTIO_NET_F_GUEST_ECN),
+	 NET_FEATURE(VIRTIO_NET_F_GUEST_TSO4) | NET_FEATURE(VIRTIO_NET_F_GUEST_TSO6)},
+	{NET_FEATURE(VIRTIO_NET_F_HOST_TSO4) | NET_FEATURE(VIRTIO_NET_F_HOST_TSO6) |
+		 NET_FEATURE(VIRTIO_NET_F_HOST_UFO),
+	 NET_FEATURE(VIRTIO_NET_F_CSUM)},
+	{NET_FEATURE(VIRTIO_NET_F_HOST_ECN),
+	 NET_FEATURE(VIRTIO_NET_F_HOST_TSO4) | NET_FEATURE(VIRTIO_NET_F_HOST_TSO6)},
+	{NET_FEATURE(VIRTIO_NET_F_CTRL_RX) | NET_FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+		 NET_FEATURE(VIRTIO_NET_F_CTRL_VLAN) | NET_FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+		 NET_FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | NET_FEATURE(VIRTIO_NET_F_MQ),
+	 NET_FEATURE(VIRTIO_NET_F_CTRL_VQ)},
 };
 
-/*
- * The next @len bytes of @sg as iovecs behind the header's; -1 if they cannot be accessed.
- * *@bounced says that they are in too many pieces and the bounce buffer stands in for them.
- */
-static int make_iov(struct net *net, struct gm_sg sg, uint64_t len, struct virtio_net_hdr_v1 *hdr,
-		    bool *bounced)
+static bool net_features_ok(const struct virtio_device *dev, uint64_t features)
 {
-	uint64_t bytes;
-	ssize_t n = gm_sg_iovec(&sg, len, net->iov + 1, IOV_COUNT - 1, &bytes);
-
-	if (n < 0)
-		return -1;
-	net->iov[0] = (struct iovec){hdr, sizeof(*hdr)};
-	*bounced = bytes < len;
-	if (*bounced) {
-		net->iov[1] = (struct iovec){net->bounce, len};
-		n = 1;
-	}
-	return (int)n + 1;
-}
-
-/* --- to the backend -------------------------------------------------------------------------- */
-
-/*
- * Send the frame of a chain. False if the backend has no room for it. What is not a frame, or needs
- * what was not offered, is lost.
- */
-static bool transmit(struct net *net, const struct gm_memory *memory, const struct virtq_chain *chain)
-{
-	struct gm_sg sg = virtq_readable(chain, memory);
-	uint64_t len = gm_sg_left(&sg) - HEADER;
-	struct virtio_net_hdr_v1 hdr;
-	bool bounced = false;
-	int count = -1;
-
-	if (gm_sg_left(&sg) >= HEADER + FRAME_MIN && len <= FRAME_MAX &&
-	    !gm_sg_read(&sg, &hdr, HEADER) && !hdr.flags && hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE)
-		count = make_iov(net, sg, len, &hdr, &bounced);
-	if (count >= 0 && bounced && gm_sg_read(&sg, net->bounce, len))
-		count = -1;
-	if (count >= 0) {
-		/* What it says of things that were not agreed on is nothing. */
-		memset(&hdr, 0, sizeof(hdr));
-		if (net->backend->ops->send(net->backend, 0, net->iov, (unsigned int)count) >= 0) {
-			net->dev.stats.bytes_read += len;
-			return true;
-		}
-		if (errno == EAGAIN)
+	(void)dev;
+	for (size_t i = 0; i < sizeof(dependencies) / sizeof(*dependencies); i++) {
+		if ((features & dependencies[i].features) && !(features & dependencies[i].need))
 			return false;
 	}
-	net->dev.stats.errors++;
 	return true;
 }
 
-static int64_t handle_tx(struct virtio_device *dev, const struct gm_memory *memory,
-			 const struct virtq_chain *chain)
+static uint64_t features_of(const struct net *net)
 {
-	struct net *net = (struct net *)dev;
+	const struct net_backend *backend = net->backend;
+	uint64_t features = OWN_FEATURES | (backend->features & NET_HOST_OFFLOADS);
 
-	net->tx_held = !transmit(net, memory, chain);
-	if (net->tx_held)
-		net->tx = *chain;
-	return net->tx_held ? VIRTIO_KEEP : 0;
+	if (backend->features & NET_GUEST_OFFLOADS)
+		features |= (backend->features & NET_GUEST_OFFLOADS) |
+			    NET_FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+	if (net->config.mtu)
+		features |= NET_FEATURE(VIRTIO_NET_F_MTU);
+	if (backend->max_pairs > 1)
+		features |= NET_FEATURE(VIRTIO_NET_F_MQ);
+	return features;
 }
 
-/* Go on with the frame that waits, then with those behind it. */
-static void run_tx(struct net *net)
+/* The control queue is behind the pairs, of which a driver that knows nothing of pairs has one. */
+static unsigned int control_index(const struct net *net)
 {
-	struct virtio_device *dev = &net->dev;
-
-	if (!virtio_is_live(dev) || !dev->queues[TX].ready)
-		return;
-	if (net->tx_held) {
-		struct gm_memory *memory = gm_cell_snapshot(dev->memory);
-
-		net->tx_held = !transmit(net, memory, &net->tx);
-		if (!net->tx_held)
-			virtio_complete(dev, &dev->queues[TX], memory, net->tx.head, 0);
-		gm_memory_put(memory);
-	}
-	if (!net->tx_held && virtio_is_live(dev))
-		virtio_run_queue(dev, TX, handle_tx);
+	return virtio_has_feature(&net->dev, VIRTIO_NET_F_MQ) ? 2 * net->max_pairs : 2;
 }
 
-/* --- from the backend ------------------------------------------------------------------------ */
+/* --- what commands change -------------------------------------------------------------------- */
 
-/* Bring a frame that was received through the bounce buffer, and its header, to the driver. */
-static int deliver(struct net *net, struct gm_sg head, struct gm_sg sg, uint64_t len, bool bounced)
+int net_set_pairs(struct net *net, unsigned int pairs)
 {
-	const struct virtio_net_hdr_v1 hdr = {.num_buffers = htole16(1)};
+	const struct net_backend_ops *ops = net->backend->ops;
 
-	if (bounced)
-		return gm_sg_write(&head, &hdr, HEADER) || gm_sg_write(&sg, net->bounce, len);
-	gm_sg_mark_dirty(&sg, len);
-	return gm_sg_write(&head, &hdr, HEADER);
-}
-
-/* Receive a frame into a chain. The bytes written; 0 if there is no frame, or none fits. */
-static uint32_t receive(struct net *net, const struct gm_memory *memory,
-			const struct virtq_chain *chain)
-{
-	struct gm_sg sg = virtq_writable(chain, memory);
-	struct gm_sg head = gm_sg_take(&sg, HEADER);
-	uint64_t room = gm_sg_left(&sg) < FRAME_MAX ? gm_sg_left(&sg) : FRAME_MAX;
-	struct virtio_net_hdr_v1 hdr;
-	bool bounced = false;
-	int count = make_iov(net, sg, room, &hdr, &bounced);
-
-	for (unsigned int lost = 0; count >= 0 && lost < LOST_MAX; lost++) {
-		ssize_t len =
-			net->backend->ops->receive(net->backend, 0, net->iov, (unsigned int)count);
-
-		if (len < 0 && errno == EAGAIN)
-			return 0;
-		if (len > (ssize_t)HEADER &&
-		    !deliver(net, head, sg, (uint64_t)len - HEADER, bounced)) {
-			net->dev.stats.bytes_written += (uint64_t)len - HEADER;
-			return (uint32_t)len;
-		}
-		net->dev.stats.errors++;
+	if (pairs < 1 || pairs > net->max_pairs ||
+	    (ops->set_pairs && ops->set_pairs(net->backend, pairs)))
+		return -1;
+	net->pairs = pairs;
+	/* What was made available in those that are new, and an end to those that are no more. */
+	for (unsigned int i = 0; i < net->max_pairs; i++) {
+		net_receive(net, i);
+		net_transmit(net, i);
 	}
 	return 0;
 }
 
-static int64_t handle_rx(struct virtio_device *dev, const struct gm_memory *memory,
-			 const struct virtq_chain *chain)
+int net_set_guest_offloads(struct net *net, uint64_t offloads)
 {
-	struct net *net = (struct net *)dev;
-	uint32_t len = receive(net, memory, chain);
+	const struct net_backend_ops *ops = net->backend->ops;
 
-	if (len)
-		return len;
-	net->rx = *chain;
-	net->rx_held = true;
-	return VIRTIO_KEEP;
+	if (offloads & ~(net->dev.driver_features & NET_GUEST_OFFLOADS))
+		return -1;
+	if (ops->set_offload && ops->set_offload(net->backend, offloads))
+		return -1;
+	net->guest_offloads = offloads;
+	return 0;
 }
 
-/* Receive what there is, as far as there are buffers; with one left, wait for more. */
-static void run_rx(struct net *net)
+void net_set_mac(struct net *net, const uint8_t *mac)
 {
-	struct virtio_device *dev = &net->dev;
-	bool up = virtio_is_live(dev) && dev->queues[RX].ready;
-
-	if (up && net->rx_held) {
-		struct gm_memory *memory = gm_cell_snapshot(dev->memory);
-		uint32_t len = receive(net, memory, &net->rx);
-
-		net->rx_held = !len;
-		if (len)
-			virtio_complete(dev, &dev->queues[RX], memory, net->rx.head, len);
-		gm_memory_put(memory);
-	}
-	if (up && !net->rx_held && virtio_is_live(dev))
-		virtio_run_queue(dev, RX, handle_rx);
-	net->backend->ops->want(net->backend, 0, up && net->rx_held);
+	if (memcmp(net->config.mac, mac, ETH_ALEN) == 0)
+		return;
+	memcpy(net->config.mac, mac, ETH_ALEN);
+	/* It is the driver that wants it so: it need not be interrupted. */
+	net->dev.config_generation++;
 }
 
 /* --- what the backend calls ------------------------------------------------------------------ */
@@ -209,9 +123,8 @@ static void backend_readable(void *arg, unsigned int pair)
 {
 	struct net *net = arg;
 
-	(void)pair;
 	virtio_lock(&net->dev);
-	run_rx(net);
+	net_receive(net, pair);
 	virtio_unlock(&net->dev);
 }
 
@@ -219,9 +132,8 @@ static void backend_writable(void *arg, unsigned int pair)
 {
 	struct net *net = arg;
 
-	(void)pair;
 	virtio_lock(&net->dev);
-	run_tx(net);
+	net_transmit(net, pair);
 	virtio_unlock(&net->dev);
 }
 
@@ -244,27 +156,52 @@ static void net_notify(struct virtio_device *dev, unsigned int index)
 {
 	struct net *net = (struct net *)dev;
 
-	if (index == RX)
-		run_rx(net);
-	else if (!net->tx_held)
-		run_tx(net);
+	if (virtio_has_feature(dev, VIRTIO_NET_F_CTRL_VQ) && index == control_index(net))
+		net_control(net, index);
+	else if (index >= 2 * net->max_pairs)
+		return;
+	else if (index % 2)
+		net_transmit(net, index / 2);
+	else
+		net_receive(net, index / 2);
 }
 
 static void net_activate(struct virtio_device *dev)
 {
-	run_rx((struct net *)dev);
+	struct net *net = (struct net *)dev;
+
+	memset(net->expected, 0, sizeof(net->expected));
+	net->filter.by_vlan = virtio_has_feature(dev, VIRTIO_NET_F_CTRL_VLAN);
+	/* Frames that need what the backend could not be told are not delivered. */
+	net_set_guest_offloads(net, dev->driver_features & NET_GUEST_OFFLOADS);
+	net_receive(net, 0);
+}
+
+static void net_reset(struct virtio_device *dev)
+{
+	struct net *net = (struct net *)dev;
+
+	net_set_pairs(net, 1);
+	net_set_guest_offloads(net, 0);
+	net_filter_reset(&net->filter);
+	net_set_mac(net, net->permanent_mac);
 }
 
 static void net_queue_reset(struct virtio_device *dev, unsigned int index)
 {
 	struct net *net = (struct net *)dev;
 
-	if (index == TX) {
-		net->tx_held = false;
-		return;
-	}
-	net->rx_held = false;
-	net->backend->ops->want(net->backend, 0, false);
+	/* Chains are kept in the queues only; but nobody is to be woken for one that is not there. */
+	if (index < 2 * net->max_pairs && index % 2 == 0)
+		net->backend->ops->want(net->backend, index / 2, false);
+}
+
+static void net_count(struct virtio_device *dev, struct virtio_stats *stats)
+{
+	const struct net *net = (struct net *)dev;
+
+	if (net->backend->ops->dropped)
+		stats->dropped += net->backend->ops->dropped(net->backend);
 }
 
 static void net_free(struct virtio_device *dev)
@@ -279,10 +216,12 @@ static void net_free(struct virtio_device *dev)
 static const struct virtio_ops net_ops = {
 	.device_id = VIRTIO_ID_NET,
 	.name = "virtio-net",
-	.queue_sizes = queue_sizes,
 	.activate = net_activate,
+	.reset = net_reset,
 	.queue_reset = net_queue_reset,
 	.notify = net_notify,
+	.features_ok = net_features_ok,
+	.count = net_count,
 	.free = net_free,
 };
 
@@ -295,45 +234,81 @@ static void default_mac(uint8_t *mac)
 	mac[5] = (uint8_t)(mac[5] + count++);
 }
 
-static int net_create(const char *option, const char *args, struct loop *loop,
-		      struct virtio_device **out, struct report *report)
+static void fill_config(struct net *net, const struct net_options *options)
+{
+	const struct net_backend *backend = net->backend;
+
+	if (options->has_mac)
+		memcpy(net->permanent_mac, options->mac, ETH_ALEN);
+	else
+		default_mac(net->permanent_mac);
+	memcpy(net->config.mac, net->permanent_mac, ETH_ALEN);
+	net->config.status = htole16(backend->link_up ? VIRTIO_NET_S_LINK_UP : 0);
+	net->config.max_virtqueue_pairs = htole16((uint16_t)net->max_pairs);
+	net->config.mtu = htole16(options->mtu ? options->mtu : backend->mtu);
+	net->config.speed = htole32(backend->speed ? backend->speed : UINT32_MAX);
+	net->config.duplex = backend->speed ? 1 : UINT8_MAX;
+}
+
+static void fill_queue_sizes(struct net *net)
+{
+	for (unsigned int i = 0; i < 2 * net->max_pairs; i++)
+		net->queue_sizes[i] = NET_QUEUE_SIZE;
+	net->queue_sizes[2 * net->max_pairs] = CONTROL_QUEUE_SIZE;
+	net->ops.queue_sizes = net->queue_sizes;
+}
+
+int net_device_new(const char *option, const struct net_options *options,
+		   struct net_backend *backend, struct virtio_device **out, struct report *report)
 {
 	struct net *net = calloc(1, sizeof(*net));
 	const struct net_handler handler = {backend_readable, backend_writable, backend_link, net};
-	uint64_t features = UINT64_C(1) << VIRTIO_NET_F_MAC | UINT64_C(1) << VIRTIO_NET_F_STATUS;
-	struct net_options options;
 
-	if (!net)
-		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
-	if (net_open(option, args ? args : "", loop, &options, &net->backend, report))
-		goto fail;
-	if (options.has_mac)
-		memcpy(net->config.mac, options.mac, ETH_ALEN);
-	else
-		default_mac(net->config.mac);
-	net->config.status = htole16(net->backend->link_up ? VIRTIO_NET_S_LINK_UP : 0);
-	net->config.mtu = htole16(net->backend->mtu);
-	if (net->backend->mtu)
-		features |= UINT64_C(1) << VIRTIO_NET_F_MTU;
-	if (virtio_device_init(&net->dev, &net_ops, features, &net->config,
-			       offsetof(struct virtio_net_config, speed), report)) {
-		net->backend->ops->close(net->backend);
+	if (!net) {
+		report_fail(report, REPORT_HOST, "%s: out of memory", option);
 		goto fail;
 	}
-	virtio_device_name(&net->dev, "net %s", options.backend);
-	net->backend->ops->set_handler(net->backend, &handler);
+	if (backend->mtu && options->mtu > backend->mtu) {
+		report_fail(report, REPORT_USER, "%s: mtu '%u' is more than the network's %u",
+			    option, options->mtu, backend->mtu);
+		goto fail;
+	}
+	net->backend = backend;
+	net->max_pairs = backend->max_pairs;
+	net->pairs = 1;
+	net->ops = net_ops;
+	net_filter_reset(&net->filter);
+	fill_config(net, options);
+	fill_queue_sizes(net);
+	if (virtio_device_init(&net->dev, &net->ops, features_of(net), &net->config,
+			       offsetof(struct virtio_net_config, rss_max_key_size), report))
+		goto fail;
+	virtio_device_name(&net->dev, "net %s", options->backend);
+	backend->ops->set_handler(backend, &handler);
 	*out = &net->dev;
 	return 0;
 
 fail:
+	backend->ops->close(backend);
 	free(net);
 	return -1;
 }
 
+static int net_create(const char *option, const char *args, struct loop *loop,
+		      struct virtio_device **out, struct report *report)
+{
+	struct net_options options;
+	struct net_backend *backend;
+
+	if (net_open(option, args ? args : "", loop, &options, &backend, report))
+		return -1;
+	return net_device_new(option, &options, backend, out, report);
+}
+
 const struct device_type virtio_net_type = {
 	.name = "net",
-	.args = "user[,mac=MAC][,WORD...]",
-	.help = "a network; WORDs: hostfwd=tcp::2222-:22, net=, restrict=on",
+	.args = "user|tap[,mac=MAC][,WORD...]",
+	.help = "a network; WORDs: hostfwd=tcp::2222-:22, net=; ifname=, queues=",
 	.several = true,
 	.create = net_create,
 };

@@ -97,6 +97,8 @@ void virtio_device_stats(struct virtio_device *dev, struct virtio_stats *stats)
 		stats->transfers += dev->queues[i].buffers;
 		stats->transfers_crossed += dev->queues[i].buffers_crossing;
 	}
+	if (dev->ops->count)
+		dev->ops->count(dev, stats);
 	virtio_unlock(dev);
 }
 
@@ -153,7 +155,8 @@ void virtio_set_driver_features(struct virtio_device *dev, uint32_t select, uint
 static bool features_acceptable(const struct virtio_device *dev)
 {
 	return (dev->driver_features & BIT(VIRTIO_F_VERSION_1)) &&
-	       !(dev->driver_features & ~dev->offered);
+	       !(dev->driver_features & ~dev->offered) &&
+	       (!dev->ops->features_ok || dev->ops->features_ok(dev, dev->driver_features));
 }
 
 static void reset_queue(struct virtio_device *dev, unsigned int index)

@@ -23,6 +23,7 @@
 #include "guestmem/guestmem.h"
 
 struct virtio_device;
+struct virtio_stats;
 
 /* What a type of device is. Functions that are NULL have nothing to do. */
 struct virtio_ops {
@@ -47,6 +48,10 @@ struct virtio_ops {
 	bool config_early;
 	/* What there is to say beside struct virtio_stats: one line, without its end, into @text. */
 	void (*describe)(struct virtio_device *dev, char *text, size_t size);
+	/* Whether a driver may take these features together; NULL: any that are offered. */
+	bool (*features_ok)(const struct virtio_device *dev, uint64_t features);
+	/* Add to the counters what is not in dev->stats. */
+	void (*count)(struct virtio_device *dev, struct virtio_stats *stats);
 	/* Release what the model owns, then virtio_device_destroy(). No thread is in the device. */
 	void (*free)(struct virtio_device *dev);
 };
@@ -59,6 +64,7 @@ struct virtio_stats {
 	uint64_t bytes_written;     /* data from the host side to guest memory */
 	uint64_t transfers;         /* guest buffers (descriptors) taken */
 	uint64_t transfers_crossed; /* of these: in more than one region */
+	uint64_t dropped;           /* what came from or went to the host side and was lost there */
 };
 
 /* The transport's: raising an interrupt (@cause: VIRTIO_MMIO_INT_...), and calling notify() later. */

@@ -202,6 +202,16 @@ int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct vi
 	return 1;
 }
 
+void virtq_packed_unpop(struct virtq *vq, uint16_t id)
+{
+	const uint32_t slots = vq->out[id].slots;
+
+	/* Positions go round after two times the size. */
+	vq->next_avail = advance(vq, vq->next_avail, 2 * vq->size - slots);
+	vq->slots_out -= slots;
+	vq->out[id] = (struct virtq_out){0};
+}
+
 /* --- used buffers back ----------------------------------------------------------------------- */
 
 static int put_flags(struct virtq *vq, const struct gm_memory *memory, uint32_t position,

@@ -57,6 +57,7 @@ static inline uint16_t virtq_desc_fourth(const struct virtq_desc *desc)
  */
 const char *virtq_split_enable(struct virtq *vq, const struct gm_memory *memory);
 int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+void virtq_split_unpop(struct virtq *vq, uint16_t head);
 int virtq_split_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
 			 uint32_t len);
 int virtq_split_publish(struct virtq *vq, const struct gm_memory *memory);
@@ -68,6 +69,7 @@ void virtq_split_disable_notify(struct virtq *vq, const struct gm_memory *memory
 
 const char *virtq_packed_enable(struct virtq *vq, const struct gm_memory *memory);
 int virtq_packed_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+void virtq_packed_unpop(struct virtq *vq, uint16_t id);
 int virtq_packed_put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t id,
 			  uint32_t len);
 int virtq_packed_publish(struct virtq *vq, const struct gm_memory *memory);
@@ -220,6 +222,7 @@ static inline void virtq_fill_chain(struct virtq *vq, struct virtq_walk *walk,
 	chain->writable_count = (uint16_t)(walk->ranges - walk->readable);
 	chain->readable_len = walk->readable_len;
 	chain->writable_len = walk->len - walk->readable_len;
+	chain->crossing = (uint16_t)walk->crossing;
 	chain->readable = vq->ranges;
 	chain->writable = vq->ranges + walk->readable;
 }

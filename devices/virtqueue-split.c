@@ -163,6 +163,12 @@ int virtq_split_pop(struct virtq *vq, const struct gm_memory *memory, struct vir
 	return 1;
 }
 
+void virtq_split_unpop(struct virtq *vq, uint16_t head)
+{
+	vq->out[head] = (struct virtq_out){0};
+	vq->next_avail--;
+}
+
 static inline int put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head,
 			   uint32_t len)
 {

@@ -107,6 +107,20 @@ int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_cha
 	return vq->packed ? virtq_packed_pop(vq, memory, chain) : virtq_split_pop(vq, memory, chain);
 }
 
+void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain)
+{
+	if (gm_unlikely(!vq->ready))
+		return;
+	if (vq->in_order)
+		vq->order_end--;
+	if (vq->packed)
+		virtq_packed_unpop(vq, chain->head);
+	else
+		virtq_split_unpop(vq, chain->head);
+	vq->buffers -= chain->readable_count + chain->writable_count;
+	vq->buffers_crossing -= chain->crossing;
+}
+
 static int put_used(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len)
 {
 	return vq->packed ? virtq_packed_put_used(vq, memory, head, len)

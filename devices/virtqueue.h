@@ -87,6 +87,7 @@ struct virtq_chain {
 	uint16_t head; /* what to give it back by; in a packed ring the buffer id */
 	uint16_t readable_count;
 	uint16_t writable_count;
+	uint16_t crossing;     /* ranges that a region boundary cuts */
 	uint64_t readable_len; /* sums; together at most 2^32 */
 	uint64_t writable_len;
 	const struct gm_range *readable;
@@ -108,6 +109,12 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 
 /* 1 and a chain, 0 if none is available, -1 if the queue is broken (vq->broken says how). */
 int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
+
+/*
+ * Take back the last pop, and in the opposite order those before it: the chain is available again
+ * and comes out with the next pop, read and checked anew. None of them was put.
+ */
+void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
 
 /*
  * Give a chain back with @len bytes written to the beginning of its writable part. The driver sees

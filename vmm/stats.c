@@ -14,9 +14,12 @@ static void print_device(struct virtio_device *device)
 	fprintf(stderr,
 		"vmm: %s: %" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64
 		" bytes from and %" PRIu64 " to the guest, %" PRIu64 " transfers, %" PRIu64
-		" across regions\n",
+		" across regions",
 		device->name, stats.requests, stats.errors, stats.bytes_read, stats.bytes_written,
 		stats.transfers, stats.transfers_crossed);
+	if (stats.dropped)
+		fprintf(stderr, ", %" PRIu64 " dropped", stats.dropped);
+	fputc('\n', stderr);
 	virtio_device_describe(device, more, sizeof(more));
 	if (*more)
 		fprintf(stderr, "vmm: %s: %s\n", device->name, more);

@@ -50,7 +50,7 @@ static void no_whole_frame(struct hostile *t)
 
 static void larger_than_any_packet(struct hostile *t)
 {
-	static const uint32_t lens[] = {65536 + 14, 0x40000};
+	static const uint32_t lens[] = {65535 + 4 + 14 + 1, 0x40000};
 	const struct virtio_net_hdr_v1 hdr = {0};
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {

@@ -46,7 +46,7 @@ static uint16_t fold(uint32_t sum)
 static void put_frame(struct net_guest *guest, const uint8_t *to, uint16_t type,
 		      const void *payload, size_t len)
 {
-	uint8_t frame[NET_FRAME_MAX] = {0};
+	uint8_t frame[NET_GUEST_FRAME] = {0};
 	struct ether_header *eth = (struct ether_header *)frame;
 
 	ck_assert_uint_le(len, sizeof(frame) - sizeof(*eth));
@@ -147,7 +147,7 @@ void net_guest_init(struct net_guest *guest, struct net_link *link)
 static void put_ip(struct net_guest *guest, const uint8_t *to_mac, uint8_t protocol, uint32_t to,
 		   const void *payload, size_t len)
 {
-	uint8_t packet[NET_FRAME_MAX - sizeof(struct ether_header)];
+	uint8_t packet[NET_GUEST_FRAME - sizeof(struct ether_header)];
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
@@ -181,7 +181,7 @@ static void put_checksum(struct net_guest *guest, uint8_t protocol, uint32_t to,
 void net_guest_ip(struct net_guest *guest, uint8_t protocol, uint32_t to, const void *payload,
 		  size_t len)
 {
-	uint8_t packet[NET_FRAME_MAX];
+	uint8_t packet[NET_GUEST_FRAME];
 
 	ck_assert_uint_le(len, sizeof(packet));
 	memcpy(packet, payload, len);
@@ -262,7 +262,7 @@ static size_t make_udp(uint8_t *packet, uint16_t from_port, uint16_t to_port, co
 void net_guest_udp(struct net_guest *guest, uint16_t from_port, uint32_t to, uint16_t to_port,
 		   const void *data, size_t len)
 {
-	uint8_t packet[NET_FRAME_MAX];
+	uint8_t packet[NET_GUEST_FRAME];
 
 	len = make_udp(packet, from_port, to_port, data, len);
 	net_guest_ip(guest, IPPROTO_UDP, to, packet, len);
@@ -313,7 +313,7 @@ struct dhcp {
 static void put_dhcp(struct net_guest *guest, uint8_t type, uint32_t wanted)
 {
 	struct dhcp dhcp = {.op = 1, .htype = 1, .hlen = ETH_ALEN, .xid = htonl(0xfeed)};
-	uint8_t packet[NET_FRAME_MAX], *option = dhcp.options;
+	uint8_t packet[NET_GUEST_FRAME], *option = dhcp.options;
 	size_t len;
 
 	memcpy(dhcp.chaddr, guest->mac, ETH_ALEN);

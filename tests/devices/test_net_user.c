@@ -64,7 +64,7 @@ static size_t receive_frame(struct net_link *link, uint8_t *frame)
 	struct net_backend *backend = ((struct wire *)link)->backend;
 	const struct virtio_net_hdr_v1 zeros = {0};
 	struct virtio_net_hdr_v1 hdr;
-	const struct iovec iov[] = {{&hdr, HEADER}, {frame, NET_FRAME_MAX}};
+	const struct iovec iov[] = {{&hdr, HEADER}, {frame, NET_GUEST_FRAME}};
 	ssize_t len = backend->ops->receive(backend, 0, iov, 2);
 
 	if (len < 0) {
@@ -476,14 +476,14 @@ START_TEST(frames_of_any_length_and_content)
 
 	NEED_LIBRARY();
 	start(NULL);
-	wire.link.send(&wire.link, frame, NET_FRAME_MAX + 1);
+	wire.link.send(&wire.link, frame, NET_GUEST_FRAME + 1);
 	wire.link.send(&wire.link, frame, sizeof(frame));
 	ck_assert(net_guest_ping(&wire.guest, NET_HOST, "hello", 5));
 	ck_assert_uint_eq(dropped(), 2);
 	for (size_t len = 1; len < 200; len++)
 		wire.link.send(&wire.link, frame, len);
 	for (unsigned int i = 0; i < 5000; i++) {
-		size_t len = 1 + test_random_below(&random, NET_FRAME_MAX);
+		size_t len = 1 + test_random_below(&random, NET_GUEST_FRAME);
 
 		for (size_t j = 0; j < len; j++)
 			frame[j] = (uint8_t)test_random(&random);

@@ -279,7 +279,7 @@ static struct {
 
 static void on_readable(void *arg, unsigned int pair)
 {
-	static uint8_t frame[HEADER + NET_FRAME_MAX];
+	static uint8_t frame[HEADER + NET_GUEST_FRAME];
 	const struct iovec iov = {frame, sizeof(frame)};
 
 	ck_assert_ptr_eq(arg, &user);
@@ -344,7 +344,7 @@ static ssize_t send_request(size_t len)
 					  3,    8,    6,    0,    1,    8,    0,    6,    4, 0,  1,
 					  0x52, 0x54, 0,    1,    2,    3,    10,   0,    2, 15, 0,
 					  0,    0,    0,    0,    0,    10,   0,    2,    2};
-	uint8_t frame[HEADER + NET_FRAME_MAX] = {0};
+	uint8_t frame[HEADER + NET_GUEST_FRAME] = {0};
 	const struct iovec iov = {frame, HEADER + len};
 
 	memcpy(frame + HEADER, request, sizeof(request));
@@ -385,7 +385,7 @@ START_TEST(writing_goes_on_when_there_is_room)
 	__atomic_store_n(&user.take, true, __ATOMIC_SEQ_CST);
 	start();
 	user.backend->ops->want(user.backend, 0, true);
-	while (send_request(NET_FRAME_MAX) > 0)
+	while (send_request(NET_GUEST_FRAME) > 0)
 		ck_assert_uint_lt(net_deadline(0), deadline);
 	ck_assert_int_eq(errno, EAGAIN);
 	await(&user.writable, 1);

@@ -28,7 +28,7 @@ static struct {
 static void send_frame(struct net_link *link, const void *frame, size_t len)
 {
 	struct run *r = machine.run;
-	uint8_t all[HEADER + NET_FRAME_MAX] = {0};
+	uint8_t all[HEADER + NET_GUEST_FRAME] = {0};
 	struct buffer chain[RUN_BUFFERS];
 	unsigned int n = run_split(r, chain, (uint32_t)(HEADER + len), false,
 				   1 + (unsigned int)run_below(r, 6));
