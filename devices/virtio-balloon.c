@@ -52,6 +52,15 @@ static void balloon_notify(struct virtio_device *dev, unsigned int index)
 		balloon_reports_notify(balloon);
 }
 
+/* Linux offers the buffer for statistics, and says so, before DRIVER_OK, which nobody hears. */
+static void balloon_activate(struct virtio_device *dev)
+{
+	for (unsigned int i = 0; i < dev->queue_count; i++) {
+		if (dev->queues[i].ready)
+			balloon_notify(dev, i);
+	}
+}
+
 static void balloon_queue_reset(struct virtio_device *dev, unsigned int index)
 {
 	struct balloon *balloon = (struct balloon *)dev;
@@ -270,6 +279,7 @@ static const struct virtio_ops balloon_ops = {
 	.device_id = VIRTIO_ID_BALLOON,
 	.name = "virtio-balloon",
 	.queue_sizes = queue_sizes,
+	.activate = balloon_activate,
 	.reset = balloon_reset,
 	.queue_reset = balloon_queue_reset,
 	.notify = balloon_notify,

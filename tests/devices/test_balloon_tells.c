@@ -98,6 +98,28 @@ START_TEST(statistics_are_asked_for)
 }
 END_TEST
 
+/* As Linux does it: offered and notified of while the driver is not up yet. */
+START_TEST(statistics_from_before_driver_ok)
+{
+	const struct virtio_balloon_stat one = stat(VIRTIO_BALLOON_S_MAJFLT, 1);
+	uint32_t head, len;
+	uint16_t added;
+
+	ck_assert(driver_negotiate(h, STATS_VQ | driver_ring_features() | VERSION_1));
+	for (unsigned int i = 0; i < h->dev->queue_count; i++) {
+		driver_clear_rings(h, &h->queues[i]);
+		driver_set_queue(h, &h->queues[i]);
+	}
+	added = put_stats(&one, 1, 0);
+	ck_assert_uint_eq(balloon_state(h).known, 0);
+	reg_write(h, VIRTIO_MMIO_STATUS, reg_read(h, VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_DRIVER_OK);
+	ck_assert_uint_eq(balloon_state(h).known, 1 << VIRTIO_BALLOON_S_MAJFLT);
+	ck_assert(virtio_balloon_ask_stats(h->dev));
+	ck_assert(driver_used(h, &h->queues[STATS], &head, &len));
+	ck_assert_uint_eq(head, added);
+}
+END_TEST
+
 /* A driver with two buffers breaks a rule, and nothing else. */
 START_TEST(two_buffers_for_statistics)
 {
@@ -374,6 +396,7 @@ static void add_tests(TCase *tc)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, statistics_are_taken);
 	tcase_add_test(tc, statistics_are_asked_for);
+	tcase_add_test(tc, statistics_from_before_driver_ok);
 	tcase_add_test(tc, two_buffers_for_statistics);
 	tcase_add_test(tc, statistics_of_odd_lengths);
 	tcase_add_test(tc, reset_forgets_statistics);
