@@ -73,10 +73,10 @@ void balloon_stats_notify(struct balloon *balloon)
 		virtio_run_queue(&balloon->dev, BALLOON_STATS, handle_stats);
 }
 
+/* What it said stays known: a guest that has powered off is reset, and asked about afterwards. */
 void balloon_stats_forget(struct balloon *balloon)
 {
 	balloon->stats_held = false;
-	balloon->stats_known = 0;
 	set_timer(balloon, 0);
 }
 

@@ -19,7 +19,10 @@ struct virtio_balloon_state {
 	uint64_t inflated; /* from pages put into the balloon */
 	uint64_t reported; /* from pages reported free */
 	uint64_t hinted;   /* pages hinted to be free; nothing was done to them */
-	/* The driver's statistics as it last sent them: guest[i] counts if bit i of known is set. */
+	/*
+	 * The statistics a driver last sent, one that has gone since included: guest[i] counts if
+	 * bit i of known is set.
+	 */
 	uint32_t known;
 	uint64_t guest[VIRTIO_BALLOON_S_NR];
 };
