@@ -29,10 +29,11 @@ static uint8_t zeros[ZEROS_SIZE] __attribute__((aligned(4096)));
 /* Whether @len bytes from @sector on are whole blocks of the disk. */
 static bool in_bounds(const struct blk *blk, uint64_t sector, uint64_t len)
 {
-	uint64_t in_block = blk->image.block / IMAGE_SECTOR;
+	/* A power of two, but the compiler cannot know. */
+	uint64_t in_block = blk->image.block - 1;
 
-	return len % blk->image.block == 0 && sector % in_block == 0 && sector <= blk->sectors &&
-	       len / IMAGE_SECTOR <= blk->sectors - sector;
+	return (len & in_block) == 0 && (sector & in_block / IMAGE_SECTOR) == 0 &&
+	       sector <= blk->sectors && len / IMAGE_SECTOR <= blk->sectors - sector;
 }
 
 static int go(struct blk_request *req, enum blk_op_type type, int flags)

@@ -17,6 +17,8 @@ struct blk_header {
 	uint64_t sector;
 };
 
+#define CONFIG_NUM_QUEUES 34
+
 #define EXT2_SUPERBLOCK_SECTOR 2
 #define EXT2_MAGIC_OFFSET      56
 #define EXT2_MAGIC             0xef53
@@ -26,10 +28,17 @@ static struct blk disks[2];
 
 bool blk_start(struct blk *blk, const struct virtq_place *place)
 {
-	uint64_t wanted =
-		FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX | BLK_FEATURE_RO | BLK_FEATURE_FLUSH;
+	uint64_t wanted = FEATURE_INDIRECT_DESC | FEATURE_EVENT_IDX | BLK_FEATURE_RO |
+			  BLK_FEATURE_FLUSH | BLK_FEATURE_MQ | BLK_FEATURE_DISCARD |
+			  BLK_FEATURE_WRITE_ZEROES;
 
 	if (!virtio_start(blk->device, wanted) || !virtq_setup(&blk->queue, blk->device, 0, place))
+		return false;
+	blk->queues = 1;
+	if (blk->device->features & BLK_FEATURE_MQ)
+		blk->queues = (uint16_t)(virtio_config64(blk->device, CONFIG_NUM_QUEUES & ~3u) >>
+					 CONFIG_NUM_QUEUES % 4 * 8);
+	if (blk->queues > 1 && !virtq_setup(&blk->second, blk->device, 1, NULL))
 		return false;
 	virtio_ready(blk->device);
 	blk->capacity = virtio_config64(blk->device, 0);
@@ -54,7 +63,7 @@ uint32_t blk_submit(struct blk *blk, struct blk_request *request)
 		buffers[count++] = (struct buffer){
 			.address = request->data[i].address,
 			.len = (uint32_t)request->data[i].len,
-			.device_writes = request->type != BLK_OUT,
+			.device_writes = request->type == BLK_IN || request->type == BLK_GET_ID,
 		};
 	buffers[count++] = (struct buffer){(uint64_t)status, 1, true};
 	virtq_post(&blk->queue, buffers, count, request->indirect);

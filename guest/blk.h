@@ -6,10 +6,12 @@
 #include "guest/abi.h"
 #include "guest/virtio.h"
 
-#define BLK_IN     0
-#define BLK_OUT    1
-#define BLK_FLUSH  4
-#define BLK_GET_ID 8
+#define BLK_IN           0
+#define BLK_OUT          1
+#define BLK_FLUSH        4
+#define BLK_GET_ID       8
+#define BLK_DISCARD      11
+#define BLK_WRITE_ZEROES 13
 
 #define BLK_OK     0
 #define BLK_IOERR  1
@@ -17,8 +19,13 @@
 #define BLK_LOST   0x100 /* not the device's: it never answered, or not to this request */
 #define BLK_BROKEN 0x101 /* nor this: it asked for a reset instead */
 
-#define BLK_FEATURE_RO    (1ull << 5)
-#define BLK_FEATURE_FLUSH (1ull << 9)
+#define BLK_FEATURE_RO           (1ull << 5)
+#define BLK_FEATURE_FLUSH        (1ull << 9)
+#define BLK_FEATURE_MQ           (1ull << 12)
+#define BLK_FEATURE_DISCARD      (1ull << 13)
+#define BLK_FEATURE_WRITE_ZEROES (1ull << 14)
+
+#define BLK_UNMAP 1 /* of a segment to write zeroes to */
 
 #define BLK_ID_SIZE     20
 #define BLK_MAX_EXTENTS 8
@@ -26,11 +33,20 @@
 struct blk {
 	struct virtio_device *device;
 	struct virtq queue;
+	struct virtq second;    /* with BLK_FEATURE_MQ and two queues */
+	uint16_t queues;        /* that it has */
 	uint64_t capacity;      /* in sectors */
 	uint64_t scratch;       /* first sector that may be overwritten */
 	uint64_t scratch_count; /* 0: none may */
 	bool readonly;
 	bool ext2;
+};
+
+/* What a discard and a write-zeroes request carry. */
+struct blk_segment {
+	uint64_t sector;
+	uint32_t sectors;
+	uint32_t flags;
 };
 
 struct extent {

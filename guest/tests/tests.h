@@ -26,6 +26,8 @@
 	test("blk-indirect", blk_indirect)			\
 	test("blk-rom", blk_rom)				\
 	test("blk-readonly", blk_readonly)			\
+	test("blk-zeroes", blk_zeroes)				\
+	test("blk-queues", blk_queues)				\
 	test("blk-final", blk_final)				\
 	test("ext2", ext2)					\
 	test("rng", rng)					\

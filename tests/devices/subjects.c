@@ -25,7 +25,7 @@
 
 static void disk_make(struct subject_state *s, const struct cutting *cutting)
 {
-	harness_blk(&s->h, cutting, SUBJECT_SECTORS, ",id=subject");
+	harness_blk(&s->h, cutting, SUBJECT_SECTORS, ",id=subject,queues=2");
 	s->file = s->h.image;
 }
 

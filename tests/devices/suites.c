@@ -20,6 +20,7 @@ suite_fn *const test_suites[] = {
 	blk_engine_suite,
 	blk_features_suite,
 	blk_flight_suite,
+	blk_host_suite,
 	rng_suite,
 	console_suite,
 	console_ports_suite,

@@ -30,8 +30,8 @@ static void disk_request(struct run *r)
 		gm_le64_t sector;
 	} header = {gm_le32(type), gm_le32(0), gm_le64(run_below(r, SUBJECT_SECTORS + 2))};
 	struct buffer chain[RUN_BUFFERS];
-	unsigned int n =
-		run_split(r, chain, sizeof(header), false, 1 + (unsigned int)run_below(r, 4));
+	unsigned int queue,
+		n = run_split(r, chain, sizeof(header), false, 1 + (unsigned int)run_below(r, 4));
 
 	run_fill(r, chain, n, &header);
 	if (type == VIRTIO_BLK_T_OUT) {
@@ -47,7 +47,8 @@ static void disk_request(struct run *r)
 			gm_le64_t sector;
 			gm_le32_t sectors, flags;
 		} segment = {gm_le64(run_below(r, SUBJECT_SECTORS)),
-			     gm_le32((uint32_t)run_below(r, 4)), gm_le32(0)};
+			     gm_le32((uint32_t)run_below(r, 4)),
+			     gm_le32((uint32_t)run_below(r, 8) / 6)};
 		unsigned int data = run_split(r, chain + n, sizeof(segment), false,
 					      1 + (unsigned int)run_below(r, 3));
 
@@ -57,8 +58,9 @@ static void disk_request(struct run *r)
 	}
 	/* Data and status are one stream, so that the status is behind data in its descriptor. */
 	n += run_split(r, chain + n, len + 1, true, 1 + (unsigned int)run_below(r, 6));
-	run_offer(r, 0, chain, n);
-	run_await(r, 0);
+	queue = (unsigned int)run_below(r, 2);
+	run_offer(r, queue, chain, n);
+	run_await(r, queue);
 }
 
 static void disk_batch(struct run *r)

@@ -145,6 +145,7 @@ START_TEST(test_kernel)
 {
 	char disk[] = "/tmp/vmm-test-disk-XXXXXX";
 	char console[] = "/tmp/vmm-test-console-XXXXXX", spec[128], text[4096], cmdline[128];
+	char two_queues[64];
 	const char *ring = rings[_i % COUNT(rings)];
 	size_t memory = (size_t)_i / COUNT(rings);
 	char dir[] = "/tmp/vmm-test-vsock-XXXXXX", vsock[sizeof(dir) + 8];
@@ -163,19 +164,21 @@ START_TEST(test_kernel)
 	make_port(&port, dir);
 	snprintf(spec, sizeof(spec), "file=%s,port=org.test:pipe=%s/port", console, dir);
 	snprintf(vsock, sizeof(vsock), "%s/vsock", dir);
+	snprintf(two_queues, sizeof(two_queues), "%s,queues=2", disk);
 	peer = start_peer(vsock);
 	snprintf(cmdline, sizeof(cmdline),
 		 "maxboundaries=8 vsockpeer=1 consoleport=" PORT_LINE " ring=%s", ring);
 	vm_run(&vm, "",
 	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
-		    "--disk", disk, "--rng", "--balloon=1M", "--console", spec, "--vsock", vsock,
-		    "--cmdline", cmdline, memories[memory].fragment));
+		    "--disk", two_queues, "--rng", "--balloon=1M", "--console", spec, "--vsock",
+		    vsock, "--cmdline", cmdline, memories[memory].fragment));
 	unlink(disk);
 	unlink(console);
 	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
 	ck_assert_str_eq(vm.errors, "");
 	check_tap(vm.output);
 	check_ring(vm.output, ring);
+	ck_assert_ptr_nonnull(strstr(vm.output, "# 2 queues\nok "));
 	check_disk(disk_fd);
 	check_peer(peer);
 	end_port(&port);
