@@ -17,7 +17,7 @@ static uint8_t data[SECTORS * ABI_SECTOR_SIZE];
 static bool fill(struct blk *blk, uint64_t sector)
 {
 	for (unsigned int i = 0; i < SECTORS; i++)
-		blk_fill_sector(data + i * ABI_SECTOR_SIZE, sector + i);
+		blk_fill_sector(data + (size_t)i * ABI_SECTOR_SIZE, sector + i);
 	return CHECK(blk_transfer(blk, BLK_OUT, sector, (uint64_t)data, sizeof(data)) == BLK_OK,
 		     "sector %lu cannot be written", sector);
 }

@@ -35,7 +35,7 @@
 #define RAM_BASE  UINT64_C(0x10000000)
 #define RAM_SIZE  (UINT64_C(64) << 20)
 #define RING      RAM_BASE
-#define AVAIL     (RING + 16 * QUEUE)
+#define AVAIL     (RING + UINT64_C(16) * QUEUE)
 #define USED      (RING + 0x4000)
 #define HEADERS   (RING + 0x8000)
 #define STATUSES  (RING + 0xc000)
@@ -117,7 +117,7 @@ static void put_chains(struct machine *m, const struct row *row)
 		const struct virtio_blk_outhdr header = {
 			.type = htole32(row->write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN)};
 		const struct vring_desc desc[] = {
-			{HEADERS + 16 * i, 16, VRING_DESC_F_NEXT, (uint16_t)(3 * i + 1)},
+			{HEADERS + UINT64_C(16) * i, 16, VRING_DESC_F_NEXT, (uint16_t)(3 * i + 1)},
 			{DATA + i * row->len, (uint32_t)row->len,
 			 VRING_DESC_F_NEXT | (row->write ? 0 : VRING_DESC_F_WRITE),
 			 (uint16_t)(3 * i + 2)},
@@ -223,9 +223,9 @@ static bool all_used(struct machine *m)
 static void run_ours(struct machine *m, const struct row *row)
 {
 	for (unsigned int i = 0; i < row->depth; i++, m->idx++) {
-		gm_store_u64(m->memory, HEADERS + 16 * i + 8,
+		gm_store_u64(m->memory, HEADERS + UINT64_C(16) * i + 8,
 			     htole64(next(&m->at, row) / IMAGE_SECTOR), __ATOMIC_RELAXED);
-		gm_store_u16(m->memory, AVAIL + 4 + 2 * (m->idx % QUEUE),
+		gm_store_u16(m->memory, AVAIL + 4 + UINT64_C(2) * (m->idx % QUEUE),
 			     htole16((uint16_t)(3 * i)), __ATOMIC_RELAXED);
 	}
 	gm_store_u16(m->memory, AVAIL + 2, htole16(m->idx), __ATOMIC_RELEASE);

@@ -30,7 +30,7 @@ static bool open_engine(int index)
 {
 	file = memfd_create("engine", MFD_CLOEXEC);
 	ck_assert_int_ge(file, 0);
-	ck_assert_int_eq(ftruncate(file, DEPTH * 4096), 0);
+	ck_assert_int_eq(ftruncate(file, DEPTH * INT64_C(4096)), 0);
 	engine = types[index]->open(file, DEPTH);
 	return engine != NULL;
 }
@@ -82,9 +82,11 @@ START_TEST(errors_and_short_transfers)
 	char data[64];
 	struct iovec iov = {data, sizeof(data)};
 	struct blk_op beyond = {
-		.type = BLK_OP_READ, .iov = &iov, .iov_count = 1, .offset = DEPTH * 4096};
-	struct blk_op across = {
-		.type = BLK_OP_READ, .iov = &iov, .iov_count = 1, .offset = DEPTH * 4096 - 10};
+		.type = BLK_OP_READ, .iov = &iov, .iov_count = 1, .offset = DEPTH * INT64_C(4096)};
+	struct blk_op across = {.type = BLK_OP_READ,
+				.iov = &iov,
+				.iov_count = 1,
+				.offset = DEPTH * INT64_C(4096) - 10};
 	struct blk_op wrong = {.type = BLK_OP_ALLOCATE, .flags = -1, .len = 1};
 
 	if (!open_engine(_i))

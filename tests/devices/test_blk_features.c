@@ -14,7 +14,7 @@
 #include "tests/devices/harness.h"
 #include "tests/devices/suites.h"
 
-#define SECTORS 2048
+#define SECTORS INT64_C(2048)
 #define HEADER  (BUFFERS + 0x10)
 #define STATUS  (BUFFERS + 0x80)
 #define DATA    (BUFFERS + 0x1000)
@@ -147,7 +147,7 @@ START_TEST(discard_gives_the_space_back)
 		TEST_SKIP("the file system of /tmp has no holes");
 	before = allocated();
 	ck_assert_uint_eq(segment(VIRTIO_BLK_T_DISCARD, 64, 512, 0), VIRTIO_BLK_S_OK);
-	ck_assert_uint_le(allocated(), before - 512 * 512);
+	ck_assert_uint_le(allocated(), before - UINT64_C(512) * 512);
 	assert_sectors(64, 64 + 512, 0);
 	ck_assert_int_eq(lseek(file, 0, SEEK_END), SECTORS * 512);
 }
@@ -346,12 +346,11 @@ static bool direct_io(void)
 START_TEST(direct_with_any_memory)
 {
 	const gm_addr addrs[] = {DATA, DATA + 1, DATA + 511, DATA + 512, DATA + 4095};
-	const uint32_t len = 0x28000;
-	uint8_t *want = malloc(len), *got = malloc(len);
+	static uint8_t want[0x28000], got[0x28000];
+	const uint32_t len = sizeof(want);
 
 	if (!direct_io())
 		TEST_SKIP("no direct I/O in /tmp");
-	ck_assert(want && got);
 	start(_i ? ",cache=none,aio=threads" : ",cache=none", 0);
 	ck_assert(!writethrough());
 	for (size_t i = 0; i < sizeof(addrs) / sizeof(*addrs); i++) {
@@ -366,8 +365,6 @@ START_TEST(direct_with_any_memory)
 		mem_read(&h, addrs[i], got, len);
 		ck_assert_mem_eq(got, want, len);
 	}
-	free(want);
-	free(got);
 }
 END_TEST
 
@@ -388,7 +385,7 @@ START_TEST(direct_with_few_copies)
 		const struct buffer chain[] = {
 			{at, 16, false}, {at + 16, 4096, true}, {at + 4112, 1, true}};
 
-		blk_put_header(&h, at, VIRTIO_BLK_T_IN, 8 * i);
+		blk_put_header(&h, at, VIRTIO_BLK_T_IN, UINT64_C(8) * i);
 		mem_fill(&h, at + 4112, 0xee, 1);
 		driver_add(&h, q, chain, 3, 0);
 	}
@@ -490,11 +487,11 @@ START_TEST(resize)
 	ck_assert(reg_read(&h, VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG);
 	ck_assert_uint_eq(le64toh(config().capacity), 2 * SECTORS);
 	ck_assert_uint_eq(request(VIRTIO_BLK_T_IN, 2 * SECTORS - 1, DATA, 512), VIRTIO_BLK_S_OK);
-	ck_assert_int_eq(ftruncate(file, 100 * 512), 0);
+	ck_assert_int_eq(ftruncate(file, INT64_C(100) * 512), 0);
 	ck_assert_int_eq(virtio_blk_resized(h.dev, &report), 0);
 	ck_assert_uint_eq(le64toh(config().capacity), 100);
 	ck_assert_uint_eq(request(VIRTIO_BLK_T_OUT, 100, DATA, 512), VIRTIO_BLK_S_IOERR);
-	ck_assert_int_eq(lseek(file, 0, SEEK_END), 100 * 512);
+	ck_assert_int_eq(lseek(file, 0, SEEK_END), INT64_C(100) * 512);
 	/* What no disk can have changes nothing. */
 	ck_assert_int_eq(ftruncate(file, 1000), 0);
 	ck_assert_int_eq(virtio_blk_resized(h.dev, &report), -1);

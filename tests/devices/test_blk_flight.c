@@ -251,14 +251,14 @@ START_TEST(short_transfers_go_on)
 
 	offer(0, 0, VIRTIO_BLK_T_IN, 7, 512);
 	driver_kick(h, &h->queues[0]);
-	ck_assert_uint_eq(op_at(&held[0], 0).offset, 7 * 512);
+	ck_assert_uint_eq(op_at(&held[0], 0).offset, UINT64_C(7) * 512);
 	/* Interrupted: the same again. Then a part, by hand. */
 	complete(&held[0], 0, -EINTR);
-	ck_assert_uint_eq(op_at(&held[0], 0).offset, 7 * 512);
+	ck_assert_uint_eq(op_at(&held[0], 0).offset, UINT64_C(7) * 512);
 	sector_pattern(want, 7);
 	mem_write(h, SLOT(0) + 64, want, 100);
 	complete(&held[0], 0, 100);
-	ck_assert_uint_eq(op_at(&held[0], 0).offset, 7 * 512 + 100);
+	ck_assert_uint_eq(op_at(&held[0], 0).offset, UINT64_C(7) * 512 + 100);
 	ck_assert_uint_eq(op_at(&held[0], 0).iov[0].iov_len, 412);
 	ck_assert(!used(0, &len));
 	complete(&held[0], 0, ON_DISK);
@@ -372,7 +372,7 @@ START_TEST(zeros_where_nothing_helps)
 	/* Only a part at first. */
 	complete(&held[0], 0, -EINTR);
 	virtio_lock(h->dev);
-	ck_assert_int_eq(pwrite(h->image, zeros, 512, 3 * 512), 512);
+	ck_assert_int_eq(pwrite(h->image, zeros, 512, INT64_C(3) * 512), 512);
 	virtio_unlock(h->dev);
 	complete(&held[0], 0, 512);
 	while (in_flight(&held[0])) {

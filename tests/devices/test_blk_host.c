@@ -40,7 +40,7 @@ static void open_disk(const struct cutting *cutting, const char *path, const cha
 
 /* --- memory in pieces ---------------------------------------------------------------------------- */
 
-#define BIG (768 * 1024)
+#define BIG UINT32_C(786432) /* bytes */
 
 /* One descriptor across 4,096 regions and more: several operations, and every byte in its place. */
 START_TEST(a_buffer_in_thousands_of_pieces)
@@ -60,7 +60,7 @@ START_TEST(a_buffer_in_thousands_of_pieces)
 	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_OUT, 3, BUFFERS + 77, BIG, &len),
 			  VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(len, 1);
-	ck_assert_int_eq(pread(h->image, got, BIG, 3 * 512), BIG);
+	ck_assert_int_eq(pread(h->image, got, BIG, INT64_C(3) * 512), BIG);
 	ck_assert_mem_eq(got, want, BIG);
 	mem_fill(h, BUFFERS + 76, 0xee, BIG + 2);
 	ck_assert_uint_eq(blk_request(h, VIRTIO_BLK_T_IN, 3, BUFFERS + 77, BIG, &len),
@@ -89,7 +89,7 @@ static void offer(unsigned int queue, unsigned int i, uint32_t type)
 	const struct buffer chain[] = {
 		{at, 16, false}, {at + 1000, LEN, type == VIRTIO_BLK_T_IN}, {at + 32, 1, true}};
 
-	blk_put_header(h, at, type, (queue * PER_QUEUE + i) * (LEN / 512));
+	blk_put_header(h, at, type, (UINT64_C(1) * queue * PER_QUEUE + i) * (LEN / 512));
 	mem_fill(h, at + 32, 0xee, 1);
 	driver_add(h, &h->queues[queue], chain, 3, 0);
 }
@@ -217,7 +217,7 @@ START_TEST(no_space_left)
 	ck_assert_int_eq(rmdir(dir), 0);
 	mem_fill(h, DATA, 0x44, 65536);
 	for (unsigned int i = 0; i < 8; i++)
-		failed += blk_request(h, VIRTIO_BLK_T_OUT, 128 * i, DATA, 65536, NULL) ==
+		failed += blk_request(h, VIRTIO_BLK_T_OUT, UINT64_C(128) * i, DATA, 65536, NULL) ==
 			  VIRTIO_BLK_S_IOERR;
 	ck_assert_uint_ge(failed, 4);
 	ck_assert_uint_lt(failed, 8);
