@@ -491,6 +491,8 @@ END_TEST
 static void add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	/* A sanitizer on a loaded machine takes seconds for a memory of so many regions. */
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, what_goes_in_leaves);
 	tcase_add_test(tc, what_comes_out_is_the_drivers);
 	tcase_add_test(tc, order_and_repetition_do_not_matter);

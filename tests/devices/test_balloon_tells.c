@@ -394,7 +394,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, statistics_are_taken);
 	tcase_add_test(tc, statistics_are_asked_for);
 	tcase_add_test(tc, statistics_from_before_driver_ok);

@@ -71,6 +71,7 @@ Suite *page_set_suite(void)
 	Suite *suite = suite_create("page-set");
 	TCase *tc = tcase_create("page-set");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, is_as_the_model);
 	tcase_add_test(tc, ends_where_numbers_end);
 	suite_add_tcase(suite, tc);
