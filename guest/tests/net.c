@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * virtio-net on the monitor's user-mode network: ARP finds the gateway, which answers pings of
- * every length class, frames and buffers lying across boundaries.
+ * every length class, and a host program there that echoes datagrams; frames and buffers lie across
+ * boundaries.
  */
 #include <stddef.h>
 
+#include "guest/cmdline.h"
 #include "guest/memory.h"
 #include "guest/string.h"
 #include "guest/tap.h"
@@ -27,6 +29,9 @@
 #define ARP_REPLY   2
 #define IP_HEADER   20
 #define IP_ICMP     1
+#define IP_UDP      17
+#define UDP_HEADER  8
+#define UDP_PORT    4000
 #define ICMP_HEADER 8
 #define ICMP_ECHO   8
 #define MAX_OTHERS  16 /* frames nobody asked for, before an answer */
@@ -156,66 +161,119 @@ static bool find_gateway(void)
 		     "another ARP packet than the reply");
 }
 
-/* An echo of @len bytes of pattern number @id. */
-static bool ping(uint32_t id, uint32_t len)
+/* The header of packet number @id to the gateway; where its @len bytes of payload are. */
+static uint8_t *make_ip(uint8_t protocol, uint32_t id, uint32_t len)
 {
-	uint8_t *ip = frame + ETHERNET, *icmp = ip + IP_HEADER, *data = icmp + ICMP_HEADER;
-	uint32_t size = IP_HEADER + ICMP_HEADER + len, got;
+	uint8_t *ip = frame + ETHERNET;
 
-	memset(ip, 0, IP_HEADER + ICMP_HEADER);
+	memset(ip, 0, IP_HEADER);
 	ip[0] = 0x45; /* version 4, five words */
-	put16(ip + 2, size);
+	put16(ip + 2, IP_HEADER + len);
 	put16(ip + 4, id);
 	ip[8] = 64;
-	ip[9] = IP_ICMP;
+	ip[9] = protocol;
 	memcpy(ip + 12, own_ip, 4);
 	memcpy(ip + 16, gateway_ip, 4);
 	put16(ip + 10, checksum(ip, IP_HEADER));
-	icmp[0] = ICMP_ECHO;
-	put16(icmp + 4, id);
-	for (uint32_t i = 0; i < len; i++)
-		data[i] = abi_pattern_byte(i, ABI_PATTERN_TESTS + id);
-	put16(icmp + 2, checksum(icmp, ICMP_HEADER + len));
-	if (!send_frame(net.gateway, ETHER_IPV4, size))
+	return ip + IP_HEADER;
+}
+
+/* Send it, and receive the answer, whose payload is as long. */
+static bool exchange(uint8_t protocol, uint32_t id, uint32_t len)
+{
+	const uint8_t *ip = frame + ETHERNET;
+	uint32_t got;
+
+	if (!send_frame(net.gateway, ETHER_IPV4, IP_HEADER + len))
 		return false;
 	got = receive_frame(ETHER_IPV4);
-	if (!CHECK(got >= ETHERNET + size && get16(ip + 2) == size, "ping %u: %u bytes", id, got) ||
-	    !CHECK(ip[9] == IP_ICMP && icmp[0] == 0 && get16(icmp + 4) == id &&
-			   !memcmp(ip + 12, gateway_ip, 4) && !memcmp(ip + 16, own_ip, 4),
-		   "ping %u: another packet than the reply", id) ||
-	    !CHECK(checksum(ip, IP_HEADER) == 0 && checksum(icmp, ICMP_HEADER + len) == 0,
-		   "ping %u: checksum", id))
-		return false;
+	return CHECK(got >= ETHERNET + IP_HEADER + len && get16(ip + 2) == IP_HEADER + len,
+		     "packet %u: %u bytes", id, got) &&
+	       CHECK(ip[9] == protocol && !memcmp(ip + 12, gateway_ip, 4) &&
+			     !memcmp(ip + 16, own_ip, 4) && checksum(ip, IP_HEADER) == 0,
+		     "packet %u: another than the answer", id);
+}
+
+static void put_pattern(uint8_t *data, uint32_t len, uint32_t id)
+{
+	for (uint32_t i = 0; i < len; i++)
+		data[i] = abi_pattern_byte(i, ABI_PATTERN_TESTS + id);
+}
+
+static bool is_pattern(const uint8_t *data, uint32_t len, uint32_t id)
+{
 	for (uint32_t i = 0; i < len; i++) {
 		if (!CHECK(data[i] == abi_pattern_byte(i, ABI_PATTERN_TESTS + id),
-			   "ping %u: byte %u is wrong", id, i))
+			   "packet %u: byte %u is wrong", id, i))
 			return false;
 	}
 	return true;
+}
+
+/* An echo of @len bytes of pattern number @id. */
+static bool ping(uint32_t id, uint32_t len)
+{
+	const uint32_t size = ICMP_HEADER + len;
+	uint8_t *icmp = make_ip(IP_ICMP, id, size);
+
+	memset(icmp, 0, ICMP_HEADER);
+	icmp[0] = ICMP_ECHO;
+	put16(icmp + 4, id);
+	put_pattern(icmp + ICMP_HEADER, len, id);
+	put16(icmp + 2, checksum(icmp, size));
+	return exchange(IP_ICMP, id, size) &&
+	       CHECK(icmp[0] == 0 && get16(icmp + 4) == id && checksum(icmp, size) == 0,
+		     "ping %u: not its reply", id) &&
+	       is_pattern(icmp + ICMP_HEADER, len, id);
+}
+
+/* A datagram of @len bytes of pattern number @id to @port, and back. IPv4 needs no checksum in it. */
+static bool datagram(uint32_t port, uint32_t id, uint32_t len)
+{
+	const uint32_t size = UDP_HEADER + len;
+	uint8_t *udp = make_ip(IP_UDP, id, size);
+
+	put16(udp, UDP_PORT);
+	put16(udp + 2, port);
+	put16(udp + 4, size);
+	put16(udp + 6, 0);
+	put_pattern(udp + UDP_HEADER, len, id);
+	return exchange(IP_UDP, id, size) &&
+	       CHECK(get16(udp) == port && get16(udp + 2) == UDP_PORT && get16(udp + 4) == size,
+		     "datagram %u: not its echo", id) &&
+	       is_pattern(udp + UDP_HEADER, len, id);
+}
+
+/* The device up, a buffer offered, the gateway known. */
+static bool start(void)
+{
+	uint64_t mac;
+
+	net.offered.len = 0;
+	net.crossings = 0;
+	if (!CHECK(virtio_start(net.device, FEATURE_EVENT_IDX | NET_FEATURE_MAC) &&
+			   virtq_setup(&net.rx, net.device, RX, NULL) &&
+			   virtq_setup(&net.tx, net.device, TX, NULL),
+		   "does not start"))
+		return false;
+	virtio_ready(net.device);
+	mac = virtio_config64(net.device, 0);
+	memcpy(net.mac, &mac, sizeof(net.mac));
+	offer();
+	return find_gateway();
 }
 
 void test_net_ping(void)
 {
 	static const uint32_t sizes[] = {0, 1, 32, 57, 512, 999, 1400, 1472};
 	uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
-	uint64_t mac;
 
 	net.device = virtio_find(VIRTIO_ID_NET, 0);
 	if (!net.device) {
 		tap_skip("no device");
 		return;
 	}
-	net.offered.len = 0;
-	if (!CHECK(virtio_start(net.device, FEATURE_EVENT_IDX | NET_FEATURE_MAC) &&
-			   virtq_setup(&net.rx, net.device, RX, NULL) &&
-			   virtq_setup(&net.tx, net.device, TX, NULL),
-		   "does not start"))
-		return;
-	virtio_ready(net.device);
-	mac = virtio_config64(net.device, 0);
-	memcpy(net.mac, &mac, sizeof(net.mac));
-	offer();
-	if (!find_gateway())
+	if (!start())
 		return;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!ping(i + 1, sizes[i]))
@@ -223,4 +281,25 @@ void test_net_ping(void)
 	}
 	CHECK(net.crossings > 0 || !memory_map.boundary_count, "no boundary has room");
 	tap_note("%u pings, %u buffers across boundaries", count, net.crossings);
+}
+
+/* The empty one is the last: it ends the host program. */
+void test_net_udp(void)
+{
+	static const uint32_t sizes[] = {1, 2, 99, 700, 1471, 1472, 0};
+	uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
+	uint32_t port = (uint32_t)cmdline_get(ABI_KEY_UDP_ECHO, 0);
+
+	net.device = virtio_find(VIRTIO_ID_NET, 0);
+	if (!net.device || !port) {
+		tap_skip(port ? "no device" : "no host program");
+		return;
+	}
+	if (!start())
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!datagram(port, 100 + i, sizes[i]))
+			return;
+	}
+	tap_note("%u datagrams, %u buffers across boundaries", count, net.crossings);
 }

@@ -38,6 +38,7 @@
 	test("vsock-connect", vsock_connect)			\
 	test("vsock-accept", vsock_accept)			\
 	test("net-ping", net_ping)				\
+	test("net-udp", net_udp)				\
 	test("balloon", balloon)
 /* clang-format on */
 

@@ -45,6 +45,7 @@ struct workload {
 	void (*end)(struct run *r);   /* the last notes, the device still there; or NULL */
 };
 
+extern const struct workload workload_net_fake;
 extern const struct workload workload_net, workload_balloon;
 
 /* NULL-terminated. */

@@ -38,7 +38,8 @@ struct subject {
 	void (*end)(struct subject_state *s); /* of the host side; NULL: nothing */
 };
 
-extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock, subject_net;
+extern const struct subject subject_disk, subject_rng, subject_console, subject_vsock, subject_net,
+	subject_net_fake;
 extern const struct subject subject_balloon;
 
 /* NULL-terminated. */

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/net.h"
 #include "devices/virtio-balloon.h"
+#include "tests/devices/net-fake.h"
 #include "tests/devices/subject.h"
 
 #define HEADER  SUBJECT_AREA
@@ -317,11 +319,50 @@ const struct subject subject_balloon = {
 	.check = balloon_check,
 };
 
+/* --- net, on a backend that can do everything --------------------------------------------------- */
+
+static void fake_make(struct subject_state *s, const struct cutting *cutting)
+{
+	harness_new(&s->h, cutting, &net_fake_type, NULL, NULL);
+}
+
+/* A frame that goes out, and room for one that comes back. */
+static unsigned int fake_request(struct subject_state *s, struct buffer *chain)
+{
+	uint8_t before[2048];
+
+	while (recv(net_fake.fds[0], before, sizeof(before), MSG_DONTWAIT) > 0)
+		continue;
+	return net_request(s, chain);
+}
+
+static void fake_check(struct subject_state *s)
+{
+	uint8_t got[sizeof(question)];
+	uint32_t head, len;
+
+	ck_assert_int_eq(recv(net_fake.fds[0], got, sizeof(got), MSG_DONTWAIT), sizeof(got));
+	ck_assert_mem_eq(got, &question, sizeof(got));
+	ck_assert_int_eq(send(net_fake.fds[0], got, sizeof(got), 0), sizeof(got));
+	driver_await(&s->h, &s->h.queues[0], &head, &len);
+	ck_assert_uint_eq(len, sizeof(question));
+	mem_read(&s->h, RECEIVE + sizeof(question.hdr), got, sizeof(question) - sizeof(question.hdr));
+	ck_assert_mem_eq(got, &question.eth, sizeof(question) - sizeof(question.hdr));
+}
+
+const struct subject subject_net_fake = {
+	.name = "net",
+	.queue = 1,
+	.make = fake_make,
+	.request = fake_request,
+	.check = fake_check,
+};
+
 /* --- all of them ----------------------------------------------------------------------------- */
 
 const struct subject *const subjects[] = {
-	&subject_disk,    &subject_rng, &subject_console, &subject_vsock, &subject_net,
-	&subject_balloon, NULL,
+	&subject_disk, &subject_rng,      &subject_console, &subject_vsock,
+	&subject_net,  &subject_net_fake, &subject_balloon, NULL,
 };
 
 bool subject_available(const struct subject *subject)

@@ -273,4 +273,4 @@ static const struct workload vsock = {
 /* --- all of them ----------------------------------------------------------------------------- */
 
 const struct workload *const workloads[] = {
-	&disk, &rng, &console, &vsock, &workload_net, &workload_balloon, NULL};
+	&disk, &rng, &console, &vsock, &workload_net, &workload_net_fake, &workload_balloon, NULL};
