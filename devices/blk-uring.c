@@ -8,6 +8,7 @@
 #include "devices/blk.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #ifdef HAVE_LIBURING
 

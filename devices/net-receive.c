@@ -178,7 +178,7 @@ static enum outcome receive(struct net *net, unsigned int pair, struct virtq *vq
 	const bool merge = virtio_has_feature(&net->dev, VIRTIO_NET_F_MRG_RXBUF);
 	struct net_rx *rx = &net->rx;
 	unsigned int chains;
-	struct head head;
+	struct head head = {0}; /* a short frame has zeros behind it */
 	uint64_t direct;
 	ssize_t len;
 
@@ -194,8 +194,6 @@ static enum outcome receive(struct net *net, unsigned int pair, struct virtq *vq
 		return errno == EAGAIN ? NO_FRAME : LOST;
 	if ((size_t)len < NET_HEADER + FRAME_MIN || !check_header(net, &head.hdr))
 		return LOST;
-	if ((size_t)len < HEAD)
-		memset((uint8_t *)&head + len, 0, HEAD - (size_t)len);
 	if (!net_filter_passes(&net->filter, net->config.mac, head.frame))
 		return FILTERED;
 	expect(&net->expected[pair], (uint64_t)len);
@@ -236,7 +234,7 @@ static enum outcome run(struct net *net, unsigned int pair, struct virtq *vq,
 void net_receive(struct net *net, unsigned int pair)
 {
 	struct virtio_device *dev = &net->dev;
-	struct virtq *vq = &dev->queues[2 * pair];
+	struct virtq *vq = &dev->queues[2UL * pair];
 	struct net_rx *rx = &net->rx;
 	enum outcome outcome = NO_BUFFER;
 

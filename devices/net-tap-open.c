@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -179,7 +180,8 @@ static int open_interface(const char *option, const struct net_tap_config *confi
 				   "%s: ifname '%s' does not exist; right is: " HOW_TO_ADD, option,
 				   config->ifname, config->ifname, wanted > 1 ? " multi_queue" : "",
 				   "$USER");
-	strcpy(queues->ifname, config->ifname ? config->ifname : "tap%d");
+	snprintf(queues->ifname, sizeof(queues->ifname), "%s",
+		 config->ifname ? config->ifname : "tap%d");
 	while (queues->count < wanted) {
 		int fd = open(TUN, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 

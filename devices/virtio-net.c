@@ -254,7 +254,7 @@ static void fill_queue_sizes(struct net *net)
 {
 	for (unsigned int i = 0; i < 2 * net->max_pairs; i++)
 		net->queue_sizes[i] = NET_QUEUE_SIZE;
-	net->queue_sizes[2 * net->max_pairs] = CONTROL_QUEUE_SIZE;
+	net->queue_sizes[2UL * net->max_pairs] = CONTROL_QUEUE_SIZE;
 	net->ops.queue_sizes = net->queue_sizes;
 }
 

@@ -9,8 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/runner.h"
+
 /* Enter a new namespace. NULL, or why there are no TAP interfaces here. The process has one thread. */
 const char *net_ns_enter(void);
+
+/* For tests: enter one, or skip the test. */
+#define NEED_TAP()                                \
+	do {                                      \
+		const char *why = net_ns_enter(); \
+                                                  \
+		if (why)                          \
+			TEST_SKIP("%s", why);     \
+	} while (0)
 
 /* A persistent TAP interface; @multi: of several queues. */
 void net_ns_add_tap(const char *ifname, bool multi);

@@ -36,6 +36,7 @@ suite_fn *const test_suites[] = {
 	net_frames_suite,
 	net_control_suite,
 	net_tap_suite,
+	net_tap_open_suite,
 	hostile_suite,
 	hostile_stress_suite,
 	bugs_suite,

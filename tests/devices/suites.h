@@ -37,6 +37,7 @@ Suite *net_user_device_suite(void);
 Suite *net_frames_suite(void);
 Suite *net_control_suite(void);
 Suite *net_tap_suite(void);
+Suite *net_tap_open_suite(void);
 Suite *hostile_suite(void);
 Suite *hostile_stress_suite(void);
 Suite *bugs_suite(void);
