@@ -76,13 +76,15 @@ TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.
 TEST_DIRS := guestmem devices vmm kvm
 TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
+FUZZ_TARGETS := $(sort $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c)))
+REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full fuzz fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
-tests: $(TESTS) $(B)/conformance $(TOOLS) all ## build the tests without running them
+tests: $(TESTS) $(REPLAYS) $(B)/conformance $(TOOLS) all ## build the tests without running them
 
 $(B)/libguestmem.a: $(GUESTMEM_OBJS)
 $(B)/libdevices.a: $(DEVICES_OBJS)
@@ -139,6 +141,26 @@ $(B)/tests/test-$(1): $(call objs,tests/$(1)) $(O)/tests/runner.o $(USER_NET_OBJ
 endef
 $(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
 
+# --- fuzz targets: with libFuzzer, and with their corpora as tests ---------------------------------
+
+FUZZ_PARTS := $(O)/tests/fuzz/device.o $(O)/tests/devices/net-fake.o $(O)/devices/net-user-words.o
+FUZZ_memory := $(filter $(O)/tests/guestmem/property%,$(call objs,tests/guestmem))
+# What may reach out to the host is answered by the target.
+FUZZ_LDFLAGS_options := $(patsubst %,-Wl$(comma)--wrap=%,open __open_2 fopen connect bind mkfifo unlink posix_openpt)
+link_fuzz = $(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LDFLAGS_$*) $(1) -o $@ $(filter %.o,$^) $(LIBS) $(DEP_LIBS)
+
+.SECONDEXPANSION:
+$(REPLAYS): $(B)/tests/replay-%: $(O)/tests/fuzz/fuzz-%.o $(O)/tests/fuzz/replay.o $(FUZZ_PARTS) $$(FUZZ_$$*) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(link_fuzz)
+
+# Only where SANITIZE says fuzzer-no-link: scripts/fuzz does.
+fuzzers: $(FUZZ_TARGETS:%=$(B)/fuzz-%)
+$(B)/fuzz-%: $(O)/tests/fuzz/fuzz-%.o $(FUZZ_PARTS) $$(FUZZ_$$*) $(LIBS)
+	$(call say,LD,$@)
+	$(call link_fuzz,-fsanitize=fuzzer)
+
 $(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
@@ -163,11 +185,11 @@ lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an
 lab-test-full: tests ## the same, with every kernel on every layout
 	$(Q)VMM_BUILD=$(B) scripts/lab-test all
 
-fuzz: ## libFuzzer: TARGET=layout|boot|virtio (all), TIME=seconds (60)
-	$(Q)VMM_BUILD=$(B) scripts/fuzz $(or $(TIME),60) $(TARGET)
+fuzz: ## libFuzzer: TARGET=NAME (without one it lists them), TIME=seconds (60)
+	$(Q)scripts/fuzz $(or $(TIME),60) "$(TARGET)"
 
-fuzz-smoke: ## each fuzz target for 20 seconds
-	$(Q)VMM_BUILD=$(B) scripts/fuzz 20
+fuzz-smoke: ## each fuzz target for 20 seconds, as many at once as there are processors
+	$(Q)scripts/fuzz 20
 
 bench-lab: tests ## real Linux beside other monitors, in the lab
 	$(Q)VMM_BUILD=$(B) scripts/bench-lab

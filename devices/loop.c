@@ -122,23 +122,29 @@ void loop_remove(struct loop_watch *watch)
 	watch->loop->dead = watch;
 }
 
-int loop_run(struct loop *loop)
+int loop_turn(struct loop *loop, int timeout)
 {
 	struct epoll_event events[LOOP_BATCH];
+	int count = epoll_wait(loop->epoll, events, LOOP_BATCH, timeout);
 
+	if (count < 0 && errno != EINTR)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		struct loop_watch *watch = events[i].data.ptr;
+
+		/* The stop event has no watch. */
+		if (watch && !watch->dead)
+			watch->callback(watch->arg, events[i].events);
+	}
+	bury(loop);
+	return 0;
+}
+
+int loop_run(struct loop *loop)
+{
 	while (__atomic_load_n(&loop->stopped, __ATOMIC_ACQUIRE) != 2) {
-		int count = epoll_wait(loop->epoll, events, LOOP_BATCH, -1);
-
-		if (count < 0 && errno != EINTR)
+		if (loop_turn(loop, -1))
 			return -1;
-		for (int i = 0; i < count; i++) {
-			struct loop_watch *watch = events[i].data.ptr;
-
-			/* The stop event has no watch. */
-			if (watch && !watch->dead)
-				watch->callback(watch->arg, events[i].events);
-		}
-		bury(loop);
 	}
 	return __atomic_load_n(&loop->result, __ATOMIC_RELAXED);
 }

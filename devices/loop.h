@@ -35,6 +35,12 @@ int loop_modify(struct loop_watch *watch, uint32_t events);
 /* NULL is allowed. Loop thread, or when the loop does not run. */
 void loop_remove(struct loop_watch *watch);
 
+/*
+ * Handle what is ready, waiting for it up to @timeout milliseconds (-1: for as long as it takes).
+ * 0, or -1 and errno if epoll_wait(2) fails. For who has other things to do between the turns.
+ */
+int loop_turn(struct loop *loop, int timeout);
+
 /* Run until loop_stop(); returns its argument, or -1 and errno if epoll_wait(2) fails. */
 int loop_run(struct loop *loop);
 

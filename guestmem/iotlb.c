@@ -50,10 +50,11 @@ static size_t find(const struct gm_iotlb *iotlb, gm_addr iova)
 static enum gm_iotlb_finding stretch(const struct gm_iotlb *iotlb, size_t at, gm_addr iova,
 				     gm_addr end, enum gm_access access, struct gm_range *run)
 {
-	const struct mapping *mapping = &iotlb->mappings[at];
-	bool miss = at == iotlb->count || mapping->start > iova;
+	/* An IOTLB that never had a mapping has no array either. */
+	const struct mapping *mapping = at < iotlb->count ? &iotlb->mappings[at] : NULL;
+	bool miss = !mapping || mapping->start > iova;
 
-	if (at < iotlb->count) {
+	if (mapping) {
 		gm_addr limit = miss ? mapping->start : mapping->end;
 
 		end = limit < end ? limit : end;

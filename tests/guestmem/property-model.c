@@ -2,27 +2,7 @@
 /* What must come out of an access, by the model; and random arguments for it. */
 #include "tests/guestmem/property.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 uint8_t property_buffer[2 * SPAN];
-
-void give_up(const struct world *w, const char *format, ...)
-{
-	char text[200];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	ck_abort_msg("TEST_SEED=%#lx, operation %u of round %u, %s: %s", test_seed(), w->op,
-		     w->round, w->what, text);
-}
-
-uint64_t below(struct world *w, uint64_t bound)
-{
-	return test_random_below(&w->random, bound);
-}
 
 size_t some_length(struct world *w)
 {
@@ -49,7 +29,7 @@ uint64_t some_place(struct world *w)
 
 void fill(struct world *w, uint8_t *data, size_t len)
 {
-	uint64_t word = test_random(&w->random);
+	uint64_t word = below(w, UINT64_MAX);
 
 	for (size_t i = 0; i < len; i++) {
 		data[i] = (uint8_t)(word >> (i % 8 * 8));

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The model of the property test: one array of bytes, and what each of its bytes belongs to.
- * test_property.c has the operations by address and the test, property-lists.c the lists and
- * streams, property-model.c the model.
+ * Random operations on a memory, each compared with a model: one array of bytes, and for a small
+ * span of addresses which region each belongs to, if any, its value, and for each region which
+ * pages are dirty. property-bytes.c has the operations by address, property-lists.c the lists and
+ * streams, property-model.c the model. Chance comes from who runs them: a generator in
+ * test_property.c, the input in tests/fuzz/fuzz-memory.c.
  */
 #ifndef TESTS_GUESTMEM_PROPERTY_H
 #define TESTS_GUESTMEM_PROPERTY_H
 
 #include <string.h>
 
-#include "tests/guestmem/fixture.h"
+#include "guestmem/guestmem.h"
 
 #define SPAN       8192
 #define SLOTS      64
@@ -24,7 +26,6 @@ struct slot {
 };
 
 struct world {
-	struct test_random random;
 	unsigned int round, op;
 	const char *what;
 	struct gm_memory *memory;
@@ -38,7 +39,8 @@ struct world {
 
 extern uint8_t property_buffer[2 * SPAN];
 
-/* Ends the test, naming seed, round and operation. */
+/* Supplied by who runs it: a number from 0 to @bound - 1, and the end, naming the operation. */
+uint64_t below(struct world *w, uint64_t bound);
 void give_up(const struct world *w, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 
@@ -49,7 +51,6 @@ void give_up(const struct world *w, const char *format, ...)
 			give_up(w, "line %d: %s", __LINE__, #condition); \
 	} while (0)
 
-uint64_t below(struct world *w, uint64_t bound);
 size_t some_length(struct world *w);
 /* An offset in the span; often next to the edge of a region, where it matters. */
 uint64_t some_place(struct world *w);
@@ -67,6 +68,11 @@ void put_bytes(struct world *w, uint64_t at, const uint8_t *data, size_t len);
 size_t check_count(const struct world *w, uint64_t at, size_t len, enum gm_access access, ssize_t n);
 void check_exact(const struct world *w, uint64_t at, size_t len, enum gm_access access, int err,
 		 size_t done);
+
+/* A new random memory; one operation on it, of any kind; the last comparison, and its end. */
+void property_begin(struct world *w);
+void property_operation(struct world *w);
+void property_end(struct world *w);
 
 /* The operations of property-lists.c. */
 void op_list_read(struct world *w);
