@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full lost fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -80,7 +80,7 @@ FUZZ_TARGETS := $(sort $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fu
 REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full lost fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -175,6 +175,9 @@ $(TOOLS): $(B)/%: $(O)/tests/tools/%.o
 
 test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
+
+lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
+	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
 
 demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo

@@ -13,7 +13,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_NS 10000000L
 
 /* Whether errno is about the path the user gave rather than about the state of the host. */
 static enum report_status whose_fault(int err)
@@ -67,6 +71,23 @@ static int cannot_open(const char *option, const char *path, bool read_only, int
 			   strerror(err), hint);
 }
 
+/*
+ * The lock of a monitor that was killed lasts until the kernel has taken its io_uring down, which is
+ * some tens of milliseconds after the process has gone: who starts it again at once waits for that.
+ */
+static int take_lock(int fd, const struct flock *whole)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+	int tries = LOCK_TRIES;
+
+	while (fcntl(fd, F_OFD_SETLK, whole)) {
+		if ((errno != EAGAIN && errno != EACCES) || --tries == 0)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static int lock(const char *option, const char *path, int fd, bool read_only, struct report *report)
 {
 	struct flock whole = {
@@ -74,7 +95,7 @@ static int lock(const char *option, const char *path, int fd, bool read_only, st
 		.l_whence = SEEK_SET,
 	};
 
-	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+	if (take_lock(fd, &whole) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
 		return report_fail(report, REPORT_HOST,

@@ -61,6 +61,7 @@ struct abi_region {
 #define ABI_KEY_RING           "ring="
 #define ABI_KEY_VSOCK_PEER     "vsockpeer="
 #define ABI_KEY_UDP_ECHO       "udpecho="
+#define ABI_KEY_RECORDS        "records="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
 #define ABI_DEFAULT_BOUNDARIES 64
 
@@ -94,7 +95,17 @@ struct abi_region {
 #define ABI_PATTERN_FILE        1
 #define ABI_PATTERN_VSOCK_GUEST 2 /* what the guest sends, numbered from the start of the stream */
 #define ABI_PATTERN_VSOCK_HOST  3 /* and the host */
-#define ABI_PATTERN_TESTS       4 /* this and all above: tests, overwritten again */
+#define ABI_PATTERN_RECORD      4 /* of blk-records, sectors numbered through all records */
+#define ABI_PATTERN_TESTS       5 /* this and all above: tests, overwritten again */
+
+/*
+ * Records of the test blk-records, numbered from 1: so many sectors each, record n in place n
+ * modulo how many have room in the scratch sectors. A line says up to which number they were
+ * flushed, or written to a disk that has no cache; so many at most are behind that.
+ */
+#define ABI_RECORD_SECTORS 8
+#define ABI_RECORD_BATCH   4
+#define ABI_RECORD_LINE    "# flushed "
 
 #ifndef __ASSEMBLER__
 /* The little-endian 64-bit word number @word (0 to 63) of sector @sector. */
@@ -105,6 +116,17 @@ static inline uint64_t abi_pattern(uint64_t sector, unsigned int word, uint64_t 
 	x = (x + 1) * 0x9e3779b97f4a7c15u;
 	x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
 	return x ^ x >> 32;
+}
+
+/*
+ * The same of sector @sector (0 to ABI_RECORD_SECTORS - 1) of record @number: first the number,
+ * then what only this sector of this record has.
+ */
+static inline uint64_t abi_record(uint64_t number, unsigned int sector, unsigned int word)
+{
+	if (word == 0)
+		return number;
+	return abi_pattern(number * ABI_RECORD_SECTORS + sector, word, ABI_PATTERN_RECORD);
 }
 
 /* The byte at @position of a stream of such sectors. */

@@ -28,6 +28,7 @@
 	test("blk-readonly", blk_readonly)			\
 	test("blk-zeroes", blk_zeroes)				\
 	test("blk-queues", blk_queues)				\
+	test("blk-records", blk_records)			\
 	test("blk-final", blk_final)				\
 	test("ext2", ext2)					\
 	test("rng", rng)					\

@@ -175,6 +175,29 @@ START_TEST(disk_that_is_in_use)
 }
 END_TEST
 
+static void *release_soon(void *fd)
+{
+	usleep(50000);
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* The kernel holds its lock a little longer. */
+START_TEST(disk_of_a_monitor_that_was_just_killed)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	pthread_t thread;
+	int fd;
+
+	make_image(512);
+	fd = open("image", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &whole), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, release_soon, &fd), 0);
+	virtio_device_free(accepted("disk", "image"));
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 static const struct {
 	const char *args;
 	const char *rate; /* what is quoted; NULL: the word is unknown */
@@ -358,6 +381,7 @@ Suite *options_suite(void)
 	tcase_add_test(tc, disk_of_a_wrong_size);
 	tcase_add_test(tc, disk_without_permission);
 	tcase_add_test(tc, disk_that_is_in_use);
+	tcase_add_test(tc, disk_of_a_monitor_that_was_just_killed);
 	tcase_add_loop_test(tc, rng_words, 0, sizeof(rng_mistakes) / sizeof(rng_mistakes[0]));
 	tcase_add_loop_test(tc, console_words, 0,
 			    sizeof(console_mistakes) / sizeof(console_mistakes[0]));

@@ -9,5 +9,6 @@ suite_fn *const test_suites[] = {
 	terminal_suite,
 	power_suite,
 	kernel_suite,
+	lost_suite,
 	NULL,
 };
