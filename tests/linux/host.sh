@@ -173,6 +173,7 @@ boot() {
     case ,$checks, in *,entropy,*) options="$options --rng" devices=$((devices + 1)) ;; esac
     case ,$checks, in *,vsock,*) options="$options --vsock vsock.sock,cid=3" devices=$((devices + 1)) ;; esac
     case ,$checks, in *,console,*) options="$options --console file=hvc0.txt" devices=$((devices + 1)) ;; esac
+    case ,$checks, in *,hvc,*) options="$options --console stdio" devices=$((devices + 1)) ;; esac
     case ,$checks, in
     *,net,*)
         options="$options --net user,hostfwd=tcp::7001-:7001"
