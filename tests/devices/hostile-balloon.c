@@ -132,15 +132,17 @@ static void pages_of_everything(struct hostile *t)
 	mem_write(t->h, BUFFERS + 0x80000, kept, sizeof(kept));
 }
 
-/* Numbers without end: other things go on, and a reset ends it. */
+/*
+ * Numbers without end: other things go on, and a reset ends it. They end where the other request's
+ * begin, which is written meanwhile.
+ */
 static void request_without_end(struct hostile *t)
 {
 	struct buffer chain[15];
 	uint32_t head, len;
 
 	for (unsigned int i = 0; i < 15; i++)
-		chain[i] = (struct buffer){BUFFERS, RAM_SIZE - RING_AREA, false};
-	mem_fill(t->h, ARRAY, 0, 4096);
+		chain[i] = (struct buffer){STATUS, RAM_SIZE - (STATUS - RAM_BASE), false};
 	driver_add(t->h, t->q, chain, 15, 0);
 	driver_kick(t->h, t->q);
 	for (unsigned int i = 0; i < 3; i++)
