@@ -99,8 +99,11 @@ $(B)/vmm: $(O)/vmm/main.o $(USER_NET_OBJS) $(LIBS)
 
 $(B)/vmm-static: $(O)/vmm/main.o $(LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections -o $@ $^ $(DEP_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections,-z,pack-relative-relocs,-z,noseparate-code -o $@ $^ $(DEP_LIBS)
 	$(Q)strip $@
+
+# Nothing unwinds through the monitor but debuggers, which read what -g writes.
+$(VMM_OBJS) $(DEVICES_OBJS) $(USER_NET_OBJS) $(O)/vmm/main.o: CFLAGS_ALL += $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
 
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$@)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -188,25 +189,34 @@ static int choose_block(const char *option, const char *path, const struct image
 	return 0;
 }
 
+/* The first line of a file of sysfs. */
+static bool read_attribute(const char *dir, const char *name, char *text, int size)
+{
+	char path[256];
+	FILE *file;
+	bool read;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	read = fgets(text, size, file) != NULL;
+	fclose(file);
+	return read;
+}
+
 /* Whether a block device discards: its queue says so, or that of the disk it is a part of. */
 static bool device_discards(dev_t dev)
 {
 	static const char *const queues[] = {"queue", "../queue"};
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
-		unsigned long long max = 0;
-		char path[96];
-		FILE *file;
+		char dir[96], text[64];
 
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/discard_max_bytes",
-			 major(dev), minor(dev), queues[i]);
-		file = fopen(path, "re");
-		if (!file)
-			continue;
-		if (fscanf(file, "%llu", &max) != 1)
-			max = 0;
-		fclose(file);
-		return max > 0;
+		snprintf(dir, sizeof(dir), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev),
+			 queues[i]);
+		if (read_attribute(dir, "discard_max_bytes", text, sizeof(text)))
+			return strtoull(text, NULL, 10) > 0;
 	}
 	return false;
 }
@@ -235,16 +245,17 @@ static int find_discard(const char *option, const char *path, const struct image
 /* Up to two numbers "0x01 0x02" of a file; how many. */
 static int read_numbers(const char *dir, const char *name, unsigned int numbers[2])
 {
-	char path[256];
-	FILE *file;
-	int count;
+	char text[64], *at = text, *end;
+	int count = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "re");
-	if (!file)
+	if (!read_attribute(dir, name, text, sizeof(text)))
 		return 0;
-	count = fscanf(file, "%x %x", &numbers[0], &numbers[1]);
-	fclose(file);
+	for (; count < 2; at = end) {
+		numbers[count] = (unsigned int)strtoul(at, &end, 16);
+		if (end == at)
+			break;
+		count++;
+	}
 	return count;
 }
 

@@ -17,6 +17,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -84,20 +85,20 @@ uint32_t net_tap_link_speed(const struct net_tap_link *link)
 static uint64_t lost(const struct net_tap_link *link)
 {
 	FILE *file = fopen("/proc/thread-self/net/dev", "re");
-	char line[512], name[IFNAMSIZ + 1];
-	unsigned long long count = 0;
+	const char *word = NULL;
+	char line[512], *rest;
 
 	if (!file)
 		return 0;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " %16[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", name,
-			   &count) == 2 &&
-		    strcmp(name, link->ifname) == 0)
-			break;
-		count = 0;
+	while (!word && fgets(line, sizeof(line), file)) {
+		word = strtok_r(line, ": ", &rest);
+		if (word && strcmp(word, link->ifname) != 0)
+			word = NULL;
 	}
+	for (unsigned int i = 0; word && i < 12; i++)
+		word = strtok_r(NULL, " \n", &rest);
 	fclose(file);
-	return count;
+	return word ? strtoull(word, NULL, 10) : 0;
 }
 
 uint64_t net_tap_link_dropped(const struct net_tap_link *link)

@@ -5,6 +5,7 @@
  */
 #include "devices/net.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,15 @@ bool net_is_device_mac(const uint8_t *mac)
 
 static int parse_mac(const char *option, const char *text, uint8_t *mac, struct report *report)
 {
-	int end = 0;
+	const char *at = text;
+	unsigned int i;
 
-	/* Two digits each, and nothing behind them. */
-	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
-	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
-		   &mac[3], &mac[4], &mac[5], &end) != ETH_ALEN ||
-	    end != 17)
+	/* Two digits each, a colon between, and nothing behind them. */
+	for (i = 0; i < ETH_ALEN && isxdigit((unsigned char)at[0]) &&
+		    isxdigit((unsigned char)at[1]) && at[2] == (i < ETH_ALEN - 1 ? ':' : '\0');
+	     i++, at += 3)
+		mac[i] = (uint8_t)strtoul(at, NULL, 16);
+	if (i < ETH_ALEN)
 		return report_fail(report, REPORT_USER,
 				   "%s: mac '%s' is not six bytes such as 52:54:00:12:34:56",
 				   option, text);

@@ -26,6 +26,9 @@ enum {
 #define HOUR_PM    0x80
 #define INDEX_MASK 0x7f /* bit 7 is the NMI's */
 
+#define DAY_SECONDS 86400
+#define THURSDAY    4 /* 1970-01-01 */
+
 static time_t host_time(void)
 {
 	return time(NULL);
@@ -54,21 +57,51 @@ static uint8_t encode_hour(const struct rtc *rtc, int hour)
 	return encode(rtc, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0);
 }
 
+struct date {
+	int year;
+	int month; /* from 1, and so is the day */
+	int day;
+};
+
+static bool is_leap(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/*
+ * Not by gmtime(): that reads the time zones' files, which take a lock and are out of reach in a
+ * jail, and is 100 KiB of the static binary.
+ */
+static struct date date_of(int64_t days)
+{
+	static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	struct date date = {.year = 1970, .month = 1};
+
+	for (int length; days >= (length = 365 + is_leap(date.year)); date.year++)
+		days -= length;
+	for (int length;
+	     days >= (length = lengths[date.month - 1] + (date.month == 2 && is_leap(date.year)));
+	     date.month++)
+		days -= length;
+	date.day = (int)days + 1;
+	return date;
+}
+
 static uint8_t read_byte(const struct rtc *rtc)
 {
-	time_t now = rtc->now();
-	struct tm tm;
+	const int64_t now = rtc->now(), days = now / DAY_SECONDS;
+	const int second = (int)(now % DAY_SECONDS);
+	const struct date date = date_of(days);
 
-	gmtime_r(&now, &tm);
 	switch (rtc->index) {
-	case SECONDS: return encode(rtc, tm.tm_sec < 60 ? tm.tm_sec : 59);
-	case MINUTES: return encode(rtc, tm.tm_min);
-	case HOURS: return encode_hour(rtc, tm.tm_hour);
-	case WEEKDAY: return encode(rtc, tm.tm_wday + 1);
-	case DAY: return encode(rtc, tm.tm_mday);
-	case MONTH: return encode(rtc, tm.tm_mon + 1);
-	case YEAR: return encode(rtc, tm.tm_year % 100);
-	case CENTURY: return encode(rtc, 19 + tm.tm_year / 100);
+	case SECONDS: return encode(rtc, second % 60);
+	case MINUTES: return encode(rtc, second / 60 % 60);
+	case HOURS: return encode_hour(rtc, second / 3600);
+	case WEEKDAY: return encode(rtc, (int)((days + THURSDAY) % 7) + 1);
+	case DAY: return encode(rtc, date.day);
+	case MONTH: return encode(rtc, date.month);
+	case YEAR: return encode(rtc, date.year % 100);
+	case CENTURY: return encode(rtc, date.year / 100);
 	default: return rtc->bytes[rtc->index];
 	}
 }

@@ -144,7 +144,7 @@ static void add_port(struct console *console, const char *name)
 	port->id = id;
 	port->rx_queue = id ? 2 * id + 2 : 0;
 	port->tx_queue = port->rx_queue + 1;
-	strncpy(port->name, name, CONSOLE_NAME_MAX);
+	memcpy(port->name, name, strnlen(name, CONSOLE_NAME_MAX));
 }
 
 /* "SPEC[,port=NAME:SPEC]...", which is cut into pieces; @specs gets what each port is opened with. */

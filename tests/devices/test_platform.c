@@ -257,6 +257,40 @@ START_TEST(test_clock)
 }
 END_TEST
 
+static time_t any_time;
+
+static time_t that_time(void)
+{
+	return any_time;
+}
+
+/* As the C library does: the first or last second of each day up to 2106, any up to the year 9999. */
+START_TEST(test_calendar)
+{
+	static const time_t last = 253402300799;
+	struct test_random random = test_random_new(0);
+	struct rtc rtc;
+
+	rtc_init(&rtc, that_time);
+	rtc_put(&rtc, 0x0b, 0x06);
+	for (unsigned int i = 0; i < 60000; i++) {
+		struct tm tm;
+
+		any_time = i < 50000 ? (time_t)i * 86400 - (i & 1)
+				     : (time_t)test_random_below(&random, (uint64_t)last);
+		gmtime_r(&any_time, &tm);
+		ck_assert_int_eq(rtc_get(&rtc, 0x00), tm.tm_sec);
+		ck_assert_int_eq(rtc_get(&rtc, 0x02), tm.tm_min);
+		ck_assert_int_eq(rtc_get(&rtc, 0x04), tm.tm_hour);
+		ck_assert_int_eq(rtc_get(&rtc, 0x06), tm.tm_wday + 1);
+		ck_assert_int_eq(rtc_get(&rtc, 0x07), tm.tm_mday);
+		ck_assert_int_eq(rtc_get(&rtc, 0x08), tm.tm_mon + 1);
+		ck_assert_int_eq(rtc_get(&rtc, 0x09), tm.tm_year % 100);
+		ck_assert_int_eq(rtc_get(&rtc, 0x32), 19 + tm.tm_year / 100);
+	}
+}
+END_TEST
+
 START_TEST(test_clock_registers)
 {
 	struct rtc rtc;
@@ -296,6 +330,7 @@ Suite *platform_suite(void)
 	tcase_add_test(tcase, test_power);
 	tcase_add_test(tcase, test_power_reads);
 	tcase_add_test(tcase, test_clock);
+	tcase_add_test(tcase, test_calendar);
 	tcase_add_test(tcase, test_clock_registers);
 	suite_add_tcase(suite, tcase);
 	return suite;
