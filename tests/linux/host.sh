@@ -113,7 +113,8 @@ beside() {
                 ifconfig tap0 192.168.77.1 netmask 255.255.255.0 up 2>/dev/null && break
                 sleep 1
             done
-        )
+        ) &
+        peers="$peers $!"
         talk 192.168.77.1 7002 192.168.77.2:7003 tap
         ;;
     esac
