@@ -135,9 +135,11 @@ $(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
 
 # --- tests --------------------------------------------------------------------------------------
 
+# What a program takes from another's.
+PARTS_kvm := $(O)/tests/devices/net-ns.o
 TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
 define test_program
-$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(O)/tests/runner.o $(USER_NET_OBJS) $(LIBS)
+$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(PARTS_$(1)) $(O)/tests/runner.o $(USER_NET_OBJS) $(LIBS)
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)

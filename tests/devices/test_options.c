@@ -123,6 +123,9 @@ START_TEST(disk_that_is_no_image)
 		"--opt: 'pipe' is a pipe; a disk image is a regular file or a block device");
 	refused("disk", "/etc/passwd/image", REPORT_USER,
 		"--opt: cannot open '/etc/passwd/image': Not a directory");
+	refused("disk", "/proc/self/comm,cache=none", REPORT_HOST,
+		"--opt: cache=none: what '/proc/self/comm' is on has no direct I/O; "
+		"'cache=writeback' does without");
 }
 END_TEST
 

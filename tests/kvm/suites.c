@@ -10,5 +10,6 @@ suite_fn *const test_suites[] = {
 	power_suite,
 	kernel_suite,
 	lost_suite,
+	network_suite,
 	NULL,
 };

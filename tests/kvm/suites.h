@@ -9,6 +9,7 @@ Suite *guests_suite(void);
 Suite *host_suite(void);
 Suite *kernel_suite(void);
 Suite *lost_suite(void);
+Suite *network_suite(void);
 Suite *power_suite(void);
 Suite *terminal_suite(void);
 
