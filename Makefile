@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full lost fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full faults lost fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -78,13 +78,15 @@ TESTS := $(TEST_DIRS:%=$(B)/tests/test-%)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ_TARGETS := $(sort $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c)))
 REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
+# Loaded before the C library, so never with a sanitizer, which is, too.
+FAULT_LIB := $(if $(SANITIZE),,$(B)/tests/libfault.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full lost fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full faults lost fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
-tests: $(TESTS) $(REPLAYS) $(B)/conformance $(TOOLS) all ## build the tests without running them
+tests: $(TESTS) $(REPLAYS) $(FAULT_LIB) $(B)/conformance $(TOOLS) all ## build the tests without running them
 
 $(B)/libguestmem.a: $(GUESTMEM_OBJS)
 $(B)/libdevices.a: $(DEVICES_OBJS)
@@ -166,6 +168,12 @@ $(B)/fuzz-%: $(O)/tests/fuzz/fuzz-%.o $(FUZZ_PARTS) $$(FUZZ_$$*) $(LIBS)
 	$(call say,LD,$@)
 	$(call link_fuzz,-fsanitize=fuzzer)
 
+$(call objs,tests/faults): CFLAGS_ALL += -fPIC -fno-builtin -U_FORTIFY_SOURCE
+$(B)/tests/libfault.so: $(call objs,tests/faults)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -o $@ $^
+
 $(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
@@ -180,6 +188,9 @@ $(TOOLS): $(B)/%: $(O)/tests/tools/%.o
 
 test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
+
+faults: tests ## fail every call of a small run once, and many while it runs
+	$(Q)VMM_BUILD=$(B) VMM_SRC=. FAULTS=all $(B)/tests/test-kvm faults
 
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost

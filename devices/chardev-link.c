@@ -109,8 +109,8 @@ int chardev_open_connect(struct chardev *chardev, const char *option, const char
 				   option, path, strlen(path), UNIX_PATH_LIMIT);
 	fd = unix_connect(path);
 	if (fd < 0)
-		return report_fail(report, REPORT_USER, "%s: cannot connect to '%s': %s", option,
-				   path, strerror(errno));
+		return report_fail(report, report_whose(errno), "%s: cannot connect to '%s': %s",
+				   option, path, strerror(errno));
 	chardev->socket = true;
 	chardev->in = fd;
 	chardev->out = fd;
@@ -137,7 +137,7 @@ static int make_fifo(struct chardev_file *fifo, const char *option, struct repor
 	if (mkfifo(fifo->path, 0600)) {
 		if (errno == EEXIST)
 			return 0;
-		return report_fail(report, REPORT_USER, "%s: cannot create the FIFO '%s': %s",
+		return report_fail(report, report_whose(errno), "%s: cannot create the FIFO '%s': %s",
 				   option, fifo->path, strerror(errno));
 	}
 	fifo->made = true;
@@ -191,7 +191,7 @@ int chardev_open_pipe(struct chardev *chardev, const char *option, const char *p
 			return -1;
 	}
 	if (open_fifos(chardev))
-		return report_fail(report, REPORT_USER, "%s pipe=%s: %s", option, path,
+		return report_fail(report, report_whose(errno), "%s pipe=%s: %s", option, path,
 				   strerror(errno));
 	return 0;
 }

@@ -51,7 +51,7 @@ static int open_file(struct chardev *chardev, const char *option, const char *pa
 	if (chardev->out < 0)
 		chardev->out = open(path, flags, 0666);
 	if (chardev->out < 0 || fstat(chardev->out, &st))
-		return report_fail(report, REPORT_USER, "%s file=%s: %s", option, path,
+		return report_fail(report, report_whose(errno), "%s file=%s: %s", option, path,
 				   strerror(errno));
 	snprintf(chardev->files->path, sizeof(chardev->files->path), "%s", path);
 	chardev->files->device = st.st_dev;

@@ -276,19 +276,31 @@ static bool unheard(const struct chardev *chardev)
 	return chardev->pty && poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLHUP);
 }
 
-/* What a failed write(2) means: 0, the other end is not ready; -1, it is gone; 1, bytes are lost. */
-static int write_failed(struct chardev *chardev)
+/* What a failed write(2) means. */
+enum write_failure {
+	WRITE_GONE,  /* there is nobody any more */
+	WRITE_LATER, /* the other end is not ready */
+	WRITE_AGAIN, /* it was interrupted, and cannot be waited for */
+	WRITE_LOST,  /* the bytes are */
+};
+
+static enum write_failure write_failed(struct chardev *chardev)
 {
+	bool interrupted = errno == EINTR;
+
 	if (chardev->may_leave && (errno == EIO || errno == EPIPE || errno == ECONNRESET))
-		return 1;
+		return WRITE_LOST;
 	if (errno == EAGAIN && unheard(chardev))
-		return 1;
-	/* EINTR: who interrupts a thread here wants it to leave. */
-	if ((errno == EAGAIN || errno == EINTR) && !await_output(chardev))
-		return 0;
+		return WRITE_LOST;
+	/* Who interrupts a thread here wants it to leave. */
+	if ((errno == EAGAIN || interrupted) && !await_output(chardev))
+		return WRITE_LATER;
+	/* A regular file: epoll has nothing to say about it, and it does not keep one waiting. */
+	if (interrupted && errno == EPERM)
+		return WRITE_AGAIN;
 	device_log(&chardev->log, chardev->name, "%s; further output is lost", strerror(errno));
 	chardev->gone = true;
-	return -1;
+	return WRITE_GONE;
 }
 
 static ssize_t put(const struct chardev *chardev, struct iovec *iov, int count)
@@ -320,17 +332,19 @@ static ssize_t write_all(struct chardev *chardev, struct iovec *iov, int count)
 		len += iov[i].iov_len;
 	while (chardev->out >= 0 && done < len) {
 		ssize_t n = put(chardev, iov, count);
-		int state;
+		enum write_failure failure;
 
 		if (n >= 0) {
 			done += (size_t)n;
 			advance(&iov, &count, (size_t)n);
 			continue;
 		}
-		state = write_failed(chardev);
-		if (state == 1)
+		failure = write_failed(chardev);
+		if (failure == WRITE_AGAIN)
+			continue;
+		if (failure == WRITE_LOST)
 			break;
-		return state == 0 || done ? (ssize_t)done : -1;
+		return failure == WRITE_LATER || done ? (ssize_t)done : -1;
 	}
 	return (ssize_t)len;
 }

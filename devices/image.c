@@ -20,25 +20,6 @@
 #define LOCK_TRIES    100
 #define LOCK_PAUSE_NS 10000000L
 
-/* Whether errno is about the path the user gave rather than about the state of the host. */
-static enum report_status whose_fault(int err)
-{
-	switch (err) {
-	case ENOENT:
-	case ENOTDIR:
-	case EISDIR:
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case ELOOP:
-	case ENAMETOOLONG:
-	case ENXIO:
-	case ENODEV:
-	case ETXTBSY: return REPORT_USER;
-	default: return REPORT_HOST;
-	}
-}
-
 static const char *kind_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
@@ -68,7 +49,7 @@ static int cannot_open(const char *option, const char *path, bool read_only, int
 		return wrong_kind(option, path, st.st_mode, report);
 	if (!read_only && (err == EACCES || err == EPERM || err == EROFS) && access(path, R_OK) == 0)
 		hint = "; ',ro' opens it for reading only";
-	return report_fail(report, whose_fault(err), "%s: cannot open '%s': %s%s", option, path,
+	return report_fail(report, report_whose(err), "%s: cannot open '%s': %s%s", option, path,
 			   strerror(err), hint);
 }
 

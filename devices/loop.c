@@ -159,9 +159,11 @@ void loop_stop(struct loop *loop, int result)
 		return;
 	__atomic_store_n(&loop->result, result, __ATOMIC_RELAXED);
 	__atomic_store_n(&loop->stopped, 2, __ATOMIC_RELEASE);
-	/* The counter is 0 here, so that the write succeeds. */
-	if (write(loop->stop, &one, sizeof(one)) < 0)
-		abort();
+	/* The counter is 0 here, so that only a signal can keep the write from succeeding. */
+	while (write(loop->stop, &one, sizeof(one)) < 0) {
+		if (errno != EINTR)
+			abort();
+	}
 	/* A signal handler may have brought us here. */
 	errno = err;
 }

@@ -5,6 +5,7 @@
  */
 #include "devices/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,23 @@ static void one_line(char *text)
 	for (; *text; text++) {
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
 			*text = '?';
+	}
+}
+
+enum report_status report_whose(int err)
+{
+	switch (err) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+	case EINTR:
+	case EAGAIN:
+	case EBUSY: return REPORT_HOST;
+	default: return REPORT_USER;
 	}
 }
 

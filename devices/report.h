@@ -22,6 +22,12 @@ struct report {
 int report_fail(struct report *report, enum report_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * Whose an error number is, of a call on something the user named: the host's if it is short of
+ * something or fails, otherwise the name is wrong.
+ */
+enum report_status report_whose(int err);
+
 /* Compilers and analysers then see what it returns, and what cannot happen behind it. */
 #define report_fail(...)                  \
 	({                                \

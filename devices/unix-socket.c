@@ -65,16 +65,10 @@ static int make_way(const char *option, const char *path, struct report *report)
 		return report_fail(report, REPORT_USER,
 				   "%s: '%s' is in use: another process listens there", option, path);
 	if (errno != ECONNREFUSED || unlink(path))
-		return report_fail(report, REPORT_USER, "%s: cannot replace the socket '%s': %s",
-				   option, path, strerror(errno));
+		return report_fail(report, report_whose(errno),
+				   "%s: cannot replace the socket '%s': %s", option, path,
+				   strerror(errno));
 	return 0;
-}
-
-static enum report_status whose_fault(int err)
-{
-	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS || err == ENOSPC
-		       ? REPORT_HOST
-		       : REPORT_USER;
 }
 
 int unix_listen(const char *option, const char *path, size_t path_max,
@@ -98,7 +92,7 @@ int unix_listen(const char *option, const char *path, size_t path_max,
 	/* Before bind(), so that there is no moment at which others could connect. */
 	if (fchmod(listener->fd, 0600) ||
 	    bind(listener->fd, (const struct sockaddr *)&addr, sizeof(addr))) {
-		report_fail(report, whose_fault(errno), "%s: cannot create the socket '%s': %s",
+		report_fail(report, report_whose(errno), "%s: cannot create the socket '%s': %s",
 			    option, path, strerror(errno));
 		close(listener->fd);
 		return -1;

@@ -87,7 +87,7 @@ static void blk_queue_reset(struct virtio_device *dev, unsigned int index)
 
 static void blk_close_queues(struct blk *blk)
 {
-	for (unsigned int i = 0; i < blk->dev.queue_count; i++)
+	for (unsigned int i = 0; blk->queues && i < blk->dev.queue_count; i++)
 		blk_queue_close(&blk->queues[i]);
 	free(blk->queues);
 }

@@ -100,16 +100,18 @@ static int kick_open(struct virtio_mmio *mmio, struct queue_kick *kick)
 	return kick->watch ? 0 : -1;
 }
 
-/* The driver is about to be ready: lay the eventfds of its queues. */
-static bool kicks_open(struct virtio_mmio *mmio)
+/*
+ * The driver is about to be ready: lay the eventfds of its queues. Without them the device is
+ * broken, which it tells the driver when that is up.
+ */
+static void kicks_open(struct virtio_mmio *mmio)
 {
 	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
 		if (kick_open(mmio, &mmio->kicks[i])) {
 			virtio_break(mmio->dev, "eventfd: %s", strerror(errno));
-			return false;
+			return;
 		}
 	}
-	return true;
 }
 
 static void kicks_attach(struct virtio_mmio *mmio)
@@ -202,8 +204,8 @@ static void write_status(struct virtio_mmio *mmio, uint8_t value)
 		__atomic_store_n(&mmio->interrupt_status, 0, __ATOMIC_SEQ_CST);
 		return;
 	}
-	if ((value & VIRTIO_CONFIG_S_DRIVER_OK) && !kicks_open(mmio))
-		return;
+	if (value & VIRTIO_CONFIG_S_DRIVER_OK)
+		kicks_open(mmio);
 	virtio_set_status(dev, value);
 	if (virtio_is_live(dev))
 		kicks_attach(mmio);

@@ -208,7 +208,12 @@ void virtio_set_status(struct virtio_device *dev, uint8_t value)
 			continue;
 		dev->status |= bit;
 	}
-	if (!was_up && virtio_is_live(dev) && dev->ops->activate)
+	if (was_up || !(dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	/* It broke on the way here: drivers do not look at the status again once they are up. */
+	if (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+	else if (dev->ops->activate)
 		dev->ops->activate(dev);
 }
 

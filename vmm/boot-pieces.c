@@ -92,8 +92,8 @@ int pieces_put_file(struct pieces *pieces, const char *path, const char *option,
 	/* O_NONBLOCK: a FIFO must not hang us; regular files do not care. */
 	piece->file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (piece->file.fd < 0)
-		return report_fail(report, REPORT_USER, "%s %s: cannot open it: %s", option, path,
-				   strerror(errno));
+		return report_fail(report, report_whose(errno), "%s %s: cannot open it: %s", option,
+				   path, strerror(errno));
 	if (fstat(piece->file.fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0)
 		return report_fail(report, REPORT_USER,
 				   "%s %s: must be a regular file that is not empty", option, path);

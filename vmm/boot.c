@@ -27,7 +27,7 @@ static int open_image(struct boot_image *image, struct report *report)
 	/* O_NONBLOCK: a FIFO must not hang us; regular files do not care. */
 	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (image->fd < 0)
-		return report_fail(report, REPORT_USER, "kernel %s: cannot open it: %s",
+		return report_fail(report, report_whose(errno), "kernel %s: cannot open it: %s",
 				   image->path, strerror(errno));
 	if (fstat(image->fd, &st))
 		return report_fail(report, REPORT_HOST, "kernel %s: %s", image->path,

@@ -271,8 +271,8 @@ int layout_add_file(struct layout *layout, const char *path, struct report *repo
 	int number = 0, ret = 0;
 
 	if (!file)
-		return report_fail(report, REPORT_USER, "--layout %s: cannot open it: %s", path,
-				   strerror(errno));
+		return report_fail(report, report_whose(errno), "--layout %s: cannot open it: %s",
+				   path, strerror(errno));
 	errno = 0;
 	while (ret == 0 && getline(&line, &capacity, file) >= 0) {
 		char *text = line + strspn(line, " \t\r\n");
@@ -284,9 +284,10 @@ int layout_add_file(struct layout *layout, const char *path, struct report *repo
 		snprintf(where, sizeof(where), "%.200s line %d", path, number);
 		ret = layout_add_region(layout, text, where, report);
 	}
-	if (ret == 0 && ferror(file))
-		ret = report_fail(report, REPORT_USER, "--layout %s: cannot read it: %s", path,
-				  strerror(errno));
+	/* Without memory for a line, getline() ends as at the end of the file, but for this. */
+	if (ret == 0 && !feof(file))
+		ret = report_fail(report, report_whose(errno), "--layout %s: cannot read it: %s",
+				  path, strerror(errno));
 	else if (ret == 0 && layout->count == before)
 		ret = report_fail(report, REPORT_USER,
 				  "--layout %s: no region in it; a line is BASE:SIZE[,WORD...]",

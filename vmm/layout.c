@@ -96,7 +96,7 @@ static int open_file(struct layout_region *region, struct report *report)
 				   "two descriptors; ulimit -n)",
 				   region->where, region->file, strerror(errno));
 	if (config->fd < 0)
-		return report_fail(report, REPORT_USER, "%s: file=%s: cannot open it: %s",
+		return report_fail(report, report_whose(errno), "%s: file=%s: cannot open it: %s",
 				   region->where, region->file, strerror(errno));
 	if (fstat(config->fd, &st))
 		return report_fail(report, REPORT_HOST, "%s: file=%s: %s", region->where,

@@ -105,7 +105,9 @@ int vcpu_start(struct vcpu *vcpu, struct report *report)
 void vcpu_leave(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->stop, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	/* One that could not be made has none. */
+	if (vcpu->run != MAP_FAILED)
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
 /*

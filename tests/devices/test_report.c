@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* One line, whatever goes into it, and not too many of them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,18 @@ START_TEST(log_has_a_limit_and_says_what_it_dropped)
 }
 END_TEST
 
+START_TEST(whose_it_is)
+{
+	static const int host[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EIO};
+	static const int user[] = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ECONNREFUSED};
+
+	for (size_t i = 0; i < sizeof(host) / sizeof(host[0]); i++)
+		ck_assert_int_eq(report_whose(host[i]), REPORT_HOST);
+	for (size_t i = 0; i < sizeof(user) / sizeof(user[0]); i++)
+		ck_assert_int_eq(report_whose(user[i]), REPORT_USER);
+}
+END_TEST
+
 Suite *report_suite(void)
 {
 	Suite *suite = suite_create("report");
@@ -88,6 +101,7 @@ Suite *report_suite(void)
 	tcase_add_test(tc, report_is_cut_where_it_does_not_fit);
 	tcase_add_test(tc, log_has_a_form);
 	tcase_add_test(tc, log_has_a_limit_and_says_what_it_dropped);
+	tcase_add_test(tc, whose_it_is);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

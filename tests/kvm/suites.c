@@ -11,5 +11,6 @@ suite_fn *const test_suites[] = {
 	kernel_suite,
 	lost_suite,
 	network_suite,
+	faults_suite,
 	NULL,
 };

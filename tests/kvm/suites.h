@@ -5,6 +5,7 @@
 
 #include "tests/runner.h"
 
+Suite *faults_suite(void);
 Suite *guests_suite(void);
 Suite *host_suite(void);
 Suite *kernel_suite(void);

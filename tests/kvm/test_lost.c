@@ -9,16 +9,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "guest/abi.h"
+#include "tests/kvm/records.h"
 #include "tests/kvm/suites.h"
 #include "tests/kvm/vm.h"
 
-#define PLACES       64
-#define SECTORS      (PLACES * ABI_RECORD_SECTORS)
 #define ROUNDS       7
 #define LIFE_MAX_US  60000 /* of the monitor, from the first line on */
 #define RECORDS_MANY 1000000
@@ -31,72 +28,6 @@ static const char *const rings[] = {"packed", "split"};
 
 #define PICK(array, random) ((array)[test_random_below(random, sizeof(array) / sizeof((array)[0]))])
 
-/* Whether the sector has all of record @number's, 0 being zeros. */
-static bool holds(const uint64_t *words, uint64_t number, unsigned int sector)
-{
-	for (unsigned int word = 0; word < ABI_SECTOR_SIZE / 8; word++) {
-		if (words[word] != (number ? abi_record(number, sector, word) : 0))
-			return false;
-	}
-	return true;
-}
-
-/* The number of the record that is to be in @place when all up to @last are written. */
-static uint64_t newest(uint64_t last, unsigned int place)
-{
-	uint64_t back = (last + PLACES - place) % PLACES;
-
-	return last > back ? last - back : 0;
-}
-
-/*
- * All up to @flushed are there; of the batch behind that, some sectors may be. Returns how many.
- */
-static unsigned int check_disk(int fd, uint64_t flushed, const char *round)
-{
-	uint64_t words[ABI_SECTOR_SIZE / 8];
-	unsigned int under_way = 0;
-
-	for (unsigned int place = 0; place < PLACES; place++) {
-		uint64_t number = newest(flushed, place);
-		uint64_t next = newest(flushed + ABI_RECORD_BATCH, place);
-
-		for (unsigned int i = 0; i < ABI_RECORD_SECTORS; i++) {
-			off_t at = (off_t)(place * ABI_RECORD_SECTORS + i) * ABI_SECTOR_SIZE;
-
-			ck_assert_int_eq(pread(fd, words, sizeof(words), at), sizeof(words));
-			if (holds(words, number, i))
-				continue;
-			ck_assert_msg(next != number,
-				      "%s: record %llu is lost: sector %u of its place has %llu",
-				      round, (unsigned long long)number, i,
-				      (unsigned long long)words[0]);
-			ck_assert_msg(
-				holds(words, next, i),
-				"%s: sector %u of place %u is neither of record %llu nor of %llu",
-				round, i, place, (unsigned long long)number,
-				(unsigned long long)next);
-			under_way++;
-		}
-	}
-	return under_way;
-}
-
-/* The number in the last line that is complete. */
-static uint64_t last_flushed(void)
-{
-	const char *line = NULL, *at = vm.output;
-	uint64_t number = 0;
-
-	while ((line = strstr(at, ABI_RECORD_LINE))) {
-		at = line + strlen(ABI_RECORD_LINE);
-		if (!strchr(at, '\n'))
-			break;
-		number = strtoull(at, NULL, 10);
-	}
-	return number;
-}
-
 /* Start from record @first, kill at some moment; the number of the last that was flushed. */
 static uint64_t run_and_kill(struct test_random *random, const char *path, const char *cache,
 			     uint64_t first)
@@ -107,7 +38,7 @@ static uint64_t run_and_kill(struct test_random *random, const char *path, const
 
 	snprintf(disk, sizeof(disk), "%s,cache=%s,aio=%s", path, cache, PICK(engines, random));
 	snprintf(cmdline, sizeof(cmdline), "tests=blk-records scratch=0,%d records=%llu,%d ring=%s",
-		 SECTORS, (unsigned long long)first, RECORDS_MANY, PICK(rings, random));
+		 RECORDS_SECTORS, (unsigned long long)first, RECORDS_MANY, PICK(rings, random));
 	vm_start(&vm, ARGS(built("guest/kernel.elf"), "--memory", "16M", "--disk", disk,
 			   "--cmdline", cmdline));
 	vm_expect_output(&vm, ABI_RECORD_LINE);
@@ -116,7 +47,7 @@ static uint64_t run_and_kill(struct test_random *random, const char *path, const
 	vm_wait(&vm);
 	ck_assert_msg(vm.status == 1000 + SIGKILL, "status %d: %s%s", vm.status, vm.output,
 		      vm.errors);
-	flushed = last_flushed();
+	flushed = records_flushed(&vm);
 	return flushed ? flushed : first - 1;
 }
 
@@ -133,7 +64,7 @@ START_TEST(what_was_flushed_is_there)
 	NEED_KVM();
 	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, SECTORS * ABI_SECTOR_SIZE), 0);
+	ck_assert_int_eq(ftruncate(fd, RECORDS_SECTORS * ABI_SECTOR_SIZE), 0);
 	rounds = rounds ? rounds : ROUNDS;
 	for (unsigned int i = 0; i < rounds; i++) {
 		uint64_t before = flushed;
@@ -142,7 +73,7 @@ START_TEST(what_was_flushed_is_there)
 		ck_assert_uint_ge(flushed, before);
 		snprintf(round, sizeof(round), "TEST_SEED=%#lx cache=%s round %u", test_seed(),
 			 cache, i);
-		under_way += check_disk(fd, flushed, round) > 0;
+		under_way += records_check(fd, flushed, round) > 0;
 	}
 	printf("lost: cache=%s: killed %u times, %u of them in the middle of a batch; %llu records "
 	       "flushed, none lost\n",
