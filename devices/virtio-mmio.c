@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The register page of virtio-mmio (virtio 1.2, section 4.2.2), and the way from the driver's
- * notification to the device: through an eventfd on the loop where the monitor can attach one, as a
- * plain register write where it cannot.
+ * The register page of virtio-mmio (virtio 1.2, section 4.2.2). Notifications come as a plain
+ * register write where the monitor cannot attach an eventfd to it (virtio-notify.c).
  *
  * Registers are 32 bits wide and accessed as such; anything else below the configuration space
  * reads as zero and is dropped. What a register write means is virtio.c's.
@@ -10,14 +9,10 @@
 #include "devices/virtio-mmio.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #define QUEUE_RESET 0x0c0 /* not in the kernel's header */
 
@@ -25,25 +20,12 @@
 #define MMIO_VERSION   2
 #define MMIO_VENDOR_ID 0x4d4d5621 /* "!VMM" */
 
-/*
- * The way of one queue's notifications over the loop. Made at the first DRIVER_OK, kept till the
- * end: a watch is removed on the loop's thread only, and a reset comes on a vCPU's.
- */
-struct queue_kick {
-	struct virtio_mmio *mmio;
-	int eventfd; /* -1: none */
-	struct loop_watch *watch;
-	bool attached; /* the driver's writes go to the eventfd */
-};
-
 /* All fields but interrupt_status are constant or touched with the device's lock held. */
 struct virtio_mmio {
 	struct virtio_transport transport;
 	struct virtio_device *dev;
-	struct loop *loop;
 	struct irq_line *irq;
-	struct notify_line *notify;
-	struct queue_kick *kicks; /* one a queue */
+	struct virtio_notifier notifier;
 
 	uint32_t device_features_sel;
 	uint32_t driver_features_sel;
@@ -53,88 +35,25 @@ struct virtio_mmio {
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
-static void mmio_interrupt(struct virtio_transport *transport, uint32_t cause)
+static void mmio_interrupt(struct virtio_transport *transport, uint32_t cause, unsigned int queue)
 {
 	struct virtio_mmio *mmio = (struct virtio_mmio *)transport;
 
+	/* One line for all queues. */
+	(void)queue;
 	__atomic_fetch_or(&mmio->interrupt_status, cause, __ATOMIC_SEQ_CST);
 	irq_pulse(mmio->irq);
 }
 
-/* --- notifications --------------------------------------------------------------------------- */
-
-static void kick_ready(void *arg, uint32_t events)
-{
-	struct queue_kick *kick = arg;
-	struct virtio_mmio *mmio = kick->mmio;
-	uint64_t count;
-
-	(void)events;
-	if (read(kick->eventfd, &count, sizeof(count)) != sizeof(count))
-		return;
-	virtio_lock(mmio->dev);
-	virtio_queue_notify(mmio->dev, (uint32_t)(kick - mmio->kicks));
-	virtio_unlock(mmio->dev);
-}
-
 static void mmio_again(struct virtio_transport *transport, unsigned int index)
 {
-	struct virtio_mmio *mmio = (struct virtio_mmio *)transport;
-	uint64_t one = 1;
-
-	/* It fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
-	if (write(mmio->kicks[index].eventfd, &one, sizeof(one)) < 0)
-		return;
+	virtio_notifier_again(&((struct virtio_mmio *)transport)->notifier, index);
 }
 
-/* Make the eventfd and watch of a queue, if they are not there. */
-static int kick_open(struct virtio_mmio *mmio, struct queue_kick *kick)
+static void attach(struct virtio_mmio *mmio)
 {
-	if (kick->watch)
-		return 0;
-	if (kick->eventfd < 0)
-		kick->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (kick->eventfd < 0)
-		return -1;
-	kick->watch = loop_add(mmio->loop, kick->eventfd, EPOLLIN, kick_ready, kick);
-	return kick->watch ? 0 : -1;
-}
-
-/*
- * The driver is about to be ready: lay the eventfds of its queues. Without them the device is
- * broken, which it tells the driver when that is up.
- */
-static void kicks_open(struct virtio_mmio *mmio)
-{
-	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
-		if (kick_open(mmio, &mmio->kicks[i])) {
-			virtio_break(mmio->dev, "eventfd: %s", strerror(errno));
-			return;
-		}
-	}
-}
-
-static void kicks_attach(struct virtio_mmio *mmio)
-{
-	for (unsigned int i = 0; mmio->notify && i < mmio->dev->queue_count; i++) {
-		struct queue_kick *kick = &mmio->kicks[i];
-
-		if (mmio->dev->queues[i].ready && !kick->attached)
-			kick->attached = mmio->notify->attach(mmio->notify, VIRTIO_MMIO_QUEUE_NOTIFY,
-							      i, kick->eventfd) == 0;
-	}
-}
-
-static void kicks_detach(struct virtio_mmio *mmio)
-{
-	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
-		struct queue_kick *kick = &mmio->kicks[i];
-
-		if (kick->attached)
-			mmio->notify->detach(mmio->notify, VIRTIO_MMIO_QUEUE_NOTIFY, i,
-					     kick->eventfd);
-		kick->attached = false;
-	}
+	if (virtio_is_live(mmio->dev))
+		virtio_notifier_attach(&mmio->notifier, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
 /* --- registers ------------------------------------------------------------------------------- */
@@ -196,7 +115,7 @@ static void write_status(struct virtio_mmio *mmio, uint8_t value)
 
 	if (value == 0) {
 		/* Detached first: after it no notification of the old driver is on its way. */
-		kicks_detach(mmio);
+		virtio_notifier_detach(&mmio->notifier);
 		virtio_set_status(dev, 0);
 		mmio->device_features_sel = 0;
 		mmio->driver_features_sel = 0;
@@ -205,10 +124,9 @@ static void write_status(struct virtio_mmio *mmio, uint8_t value)
 		return;
 	}
 	if (value & VIRTIO_CONFIG_S_DRIVER_OK)
-		kicks_open(mmio);
+		virtio_notifier_open(&mmio->notifier);
 	virtio_set_status(dev, value);
-	if (virtio_is_live(dev))
-		kicks_attach(mmio);
+	attach(mmio);
 }
 
 static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
@@ -224,8 +142,7 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 	case VIRTIO_MMIO_QUEUE_SEL: mmio->queue_sel = value; break;
 	case VIRTIO_MMIO_QUEUE_READY:
 		virtio_queue_set_ready(dev, mmio->queue_sel, value & 1);
-		if (virtio_is_live(dev))
-			kicks_attach(mmio);
+		attach(mmio);
 		break;
 	/* Done when the write returns: it reads as 0, which is what the driver waits for. */
 	case QUEUE_RESET:
@@ -314,9 +231,7 @@ int virtio_mmio_new(struct virtio_device *device, struct gm_cell *memory, struct
 {
 	struct virtio_mmio *mmio = calloc(1, sizeof(*mmio));
 
-	if (mmio)
-		mmio->kicks = calloc(device->queue_count, sizeof(*mmio->kicks));
-	if (!mmio || !mmio->kicks) {
+	if (!mmio || virtio_notifier_init(&mmio->notifier, device, loop, notify, sizeof(uint32_t))) {
 		free(mmio);
 		virtio_device_free(device);
 		return report_fail(report, REPORT_HOST, "virtio-mmio: out of memory");
@@ -324,11 +239,7 @@ int virtio_mmio_new(struct virtio_device *device, struct gm_cell *memory, struct
 	mmio->transport.interrupt = mmio_interrupt;
 	mmio->transport.again = mmio_again;
 	mmio->dev = device;
-	mmio->loop = loop;
 	mmio->irq = irq;
-	mmio->notify = notify;
-	for (unsigned int i = 0; i < device->queue_count; i++)
-		mmio->kicks[i] = (struct queue_kick){.mmio = mmio, .eventfd = -1};
 	virtio_device_attach(device, memory, &mmio->transport);
 	*out = mmio;
 	return 0;
@@ -338,13 +249,7 @@ void virtio_mmio_free(struct virtio_mmio *mmio)
 {
 	if (!mmio)
 		return;
-	kicks_detach(mmio);
-	for (unsigned int i = 0; i < mmio->dev->queue_count; i++) {
-		loop_remove(mmio->kicks[i].watch);
-		if (mmio->kicks[i].eventfd >= 0)
-			close(mmio->kicks[i].eventfd);
-	}
+	virtio_notifier_destroy(&mmio->notifier);
 	virtio_device_free(mmio->dev);
-	free(mmio->kicks);
 	free(mmio);
 }

@@ -14,21 +14,11 @@
 #include "devices/irq.h"
 #include "devices/loop.h"
 #include "devices/report.h"
+#include "devices/virtio-notify.h"
 #include "devices/virtio.h"
 #include "guestmem/guestmem.h"
 
 #define VIRTIO_MMIO_SIZE 0x1000
-
-/*
- * How a 32-bit write of @value to the register page at @offset can reach an eventfd without the
- * bus (ioeventfd in the monitor). attach() returns 0 or -1 if there is no such thing; the write
- * then arrives through the bus. Called with the device's lock held, on a vCPU thread, when the
- * driver sets DRIVER_OK and on reset: not before, since registering costs milliseconds at exit.
- */
-struct notify_line {
-	int (*attach)(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd);
-	void (*detach)(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd);
-};
 
 struct virtio_mmio;
 
@@ -36,7 +26,8 @@ extern const struct bus_ops virtio_mmio_bus_ops; /* device: struct virtio_mmio *
 
 /*
  * Put @device (owned by the transport from here on, also on failure) behind a register page. The
- * cell, loop, irq and notify lines are borrowed and must outlive it. @notify may be NULL.
+ * cell, loop, irq and notify lines are borrowed and must outlive it. @notify may be NULL; its
+ * offsets count from the page's beginning.
  */
 int virtio_mmio_new(struct virtio_device *device, struct gm_cell *memory, struct loop *loop,
 		    struct irq_line *irq, struct notify_line *notify, struct virtio_mmio **out,

@@ -113,10 +113,25 @@ void virtio_device_describe(struct virtio_device *dev, char *text, size_t size)
 
 /* --- status and features -------------------------------------------------------------------- */
 
-bool virtio_is_live(const struct virtio_device *dev)
+/* What the driver and the device say of it, whether or not the transport lets it work. */
+static bool is_up(const struct virtio_device *dev)
 {
 	return (dev->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET |
 			       VIRTIO_CONFIG_S_FAILED)) == VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+bool virtio_is_live(const struct virtio_device *dev)
+{
+	return is_up(dev) && !dev->paused;
+}
+
+void virtio_pause(struct virtio_device *dev, bool paused)
+{
+	bool resumes = dev->paused && !paused;
+
+	dev->paused = paused;
+	for (unsigned int i = 0; resumes && is_up(dev) && i < dev->queue_count; i++)
+		virtio_again(dev, i);
 }
 
 void virtio_break(struct virtio_device *dev, const char *format, ...)
@@ -133,7 +148,7 @@ void virtio_break(struct virtio_device *dev, const char *format, ...)
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	/* A driver that is not up yet is not interrupted, it reads the status anyway (2.1.2). */
 	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
 }
 
 uint32_t virtio_features(const struct virtio_device *dev, uint32_t select)
@@ -226,7 +241,7 @@ struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index)
 	if (index >= dev->queue_count || dev->queues[index].ready)
 		return NULL;
 	if ((dev->status & mask) == VIRTIO_CONFIG_S_FEATURES_OK ||
-	    (virtio_is_live(dev) && dev->queues[index].was_reset))
+	    (is_up(dev) && dev->queues[index].was_reset))
 		return &dev->queues[index];
 	return NULL;
 }
@@ -254,8 +269,7 @@ void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool read
 
 void virtio_queue_reset(struct virtio_device *dev, uint32_t index)
 {
-	if (index >= dev->queue_count || !virtio_is_live(dev) ||
-	    !virtio_has_feature(dev, VIRTIO_F_RING_RESET))
+	if (index >= dev->queue_count || !is_up(dev) || !virtio_has_feature(dev, VIRTIO_F_RING_RESET))
 		return;
 	reset_queue(dev, index);
 	dev->queues[index].was_reset = true;
@@ -286,7 +300,8 @@ void virtio_settle(struct virtio_device *dev, struct virtq *vq, const struct gm_
 {
 	virtq_publish(vq, memory);
 	if (virtq_should_interrupt(vq, memory))
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_VRING);
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_VRING,
+					  (unsigned int)(vq - dev->queues));
 	if (vq->broken)
 		virtio_break(dev, "queue %u: %s", (unsigned int)(vq - dev->queues), vq->broken);
 }
@@ -366,6 +381,6 @@ void virtio_config_changed(struct virtio_device *dev)
 {
 	dev->config_generation++;
 	/* A driver that is not up yet reads the whole structure anyway. */
-	if (virtio_is_live(dev))
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+	if (is_up(dev))
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
 }

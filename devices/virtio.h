@@ -67,9 +67,12 @@ struct virtio_stats {
 	uint64_t dropped;           /* what came from or went to the host side and was lost there */
 };
 
-/* The transport's: raising an interrupt (@cause: VIRTIO_MMIO_INT_...), and calling notify() later. */
+/*
+ * The transport's: raising an interrupt (@cause: VIRTIO_MMIO_INT_VRING, for queue @queue, or
+ * VIRTIO_MMIO_INT_CONFIG), and calling notify() later. Both with the device's lock held.
+ */
 struct virtio_transport {
-	void (*interrupt)(struct virtio_transport *transport, uint32_t cause);
+	void (*interrupt)(struct virtio_transport *transport, uint32_t cause, unsigned int queue);
 	void (*again)(struct virtio_transport *transport, unsigned int index);
 };
 
@@ -91,6 +94,7 @@ struct virtio_device {
 
 	uint64_t driver_features; /* as written; agreed on once FEATURES_OK is set */
 	uint8_t status;
+	bool paused; /* the transport has the device leave guest memory alone */
 	unsigned int queue_count;
 	struct virtq *queues;
 
@@ -126,6 +130,12 @@ void virtio_set_driver_features(struct virtio_device *dev, uint32_t select, uint
 
 /* A write to the status register; 0 resets. Steps that are out of order do not happen. */
 void virtio_set_status(struct virtio_device *dev, uint8_t value);
+
+/*
+ * While paused, a device that is up takes no chains; what is in flight ends as it would. When that
+ * is over it looks into all its queues, by way of the loop.
+ */
+void virtio_pause(struct virtio_device *dev, bool paused);
 
 /* Queue @index for set-up, or NULL if there is none or this is not the time for it. */
 struct virtq *virtio_queue_setup(struct virtio_device *dev, uint32_t index);

@@ -12,6 +12,7 @@ int virtq_init(struct virtq *vq, uint16_t max_size)
 {
 	memset(vq, 0, sizeof(*vq));
 	vq->max_size = max_size;
+	vq->size = max_size;
 	vq->ranges = calloc(max_size, sizeof(*vq->ranges));
 	vq->out = calloc(max_size, sizeof(*vq->out));
 	vq->order = calloc(max_size, sizeof(*vq->order));
@@ -34,6 +35,7 @@ void virtq_reset(struct virtq *vq)
 {
 	struct virtq clean = {
 		.max_size = vq->max_size,
+		.size = vq->max_size,
 		.out = vq->out,
 		.order = vq->order,
 		.ranges = vq->ranges,

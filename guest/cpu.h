@@ -41,6 +41,15 @@ static inline uint8_t inb(uint16_t port)
 	return value;
 }
 
+/* Ring 0. */
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
 static inline uint32_t mmio_read(uint64_t address)
 {
 	uint32_t value;
@@ -53,6 +62,32 @@ static inline uint32_t mmio_read(uint64_t address)
 static inline void mmio_write(uint64_t address, uint32_t value)
 {
 	__asm__ volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory");
+}
+
+static inline uint8_t mmio_read8(uint64_t address)
+{
+	uint8_t value;
+
+	__asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(address) : "memory");
+	return value;
+}
+
+static inline uint16_t mmio_read16(uint64_t address)
+{
+	uint16_t value;
+
+	__asm__ volatile("movw (%1), %0" : "=r"(value) : "r"(address) : "memory");
+	return value;
+}
+
+static inline void mmio_write8(uint64_t address, uint8_t value)
+{
+	__asm__ volatile("movb %0, (%1)" : : "q"(value), "r"(address) : "memory");
+}
+
+static inline void mmio_write16(uint64_t address, uint16_t value)
+{
+	__asm__ volatile("movw %0, (%1)" : : "r"(value), "r"(address) : "memory");
 }
 
 #endif

@@ -16,7 +16,7 @@
 #define MEMMAP_ACPI      3
 #define LOW_MEMORY_END   0x10000 /* left alone: firmware tables may be there */
 #define OWN_REGIONS      256
-#define MAX_USED         32
+#define MAX_USED         64
 
 /* Xen's hvm_start_info and what it points to. */
 struct start_info {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* The virtio-mmio transport; see virtio.h. The queues are virtq.c's. */
+/* Devices and their virtio-mmio registers; see virtio.h. The queues are virtq.c's. */
 #include "guest/virtio.h"
 
 #include <stddef.h>
@@ -10,28 +10,39 @@
 #include "guest/interrupts.h"
 #include "guest/memory.h"
 #include "guest/string.h"
+#include "guest/virtio-pci.h"
 
 #define MAX_DEVICES 32
 
 static struct virtio_device devices[MAX_DEVICES];
 static unsigned int device_count;
+static struct pci_places pci_places[MAX_DEVICES];
 
 /* --- transport ------------------------------------------------------------------------------- */
 
 uint32_t virtio_read(const struct virtio_device *device, uint32_t reg)
 {
-	return mmio_read(device->base + reg);
+	return device->pci ? virtio_pci_read(device->pci, reg) : mmio_read(device->base + reg);
 }
 
 void virtio_write(const struct virtio_device *device, uint32_t reg, uint32_t value)
 {
-	mmio_write(device->base + reg, value);
+	if (device->pci)
+		virtio_pci_write(device->pci, reg, value);
+	else
+		mmio_write(device->base + reg, value);
 }
 
 void virtio_write64(const struct virtio_device *device, uint32_t reg, uint64_t value)
 {
 	virtio_write(device, reg, (uint32_t)value);
 	virtio_write(device, reg + 4, (uint32_t)(value >> 32));
+}
+
+void virtio_route_queue(struct virtio_device *device, uint16_t index)
+{
+	if (device->pci)
+		virtio_pci_route_queue(device->pci, index);
 }
 
 void virtio_acknowledge(unsigned int pin)
@@ -66,6 +77,20 @@ static void add_device(uint64_t base, uint64_t size, uint64_t pin)
 		irq_enable((unsigned int)pin);
 }
 
+/* Bus 0. Where there is no PCI not even a host bridge answers. */
+static void scan_pci(void)
+{
+	for (unsigned int slot = 0; slot < MAX_DEVICES; slot++) {
+		struct virtio_device *device = &devices[device_count];
+		struct pci_places *places = &pci_places[device_count];
+		unsigned int pin = device_count % PIN_COUNT;
+
+		*device = (struct virtio_device){.pci = places, .pin = pin};
+		if (virtio_pci_probe(slot, pin, places, &device->id))
+			device_count++;
+	}
+}
+
 void virtio_init(void)
 {
 	const char *word = NULL;
@@ -82,6 +107,8 @@ void virtio_init(void)
 			continue;
 		add_device(base, size, cmdline_number(&text));
 	}
+	if (!device_count)
+		scan_pci();
 }
 
 struct virtio_device *virtio_find(uint32_t id, unsigned int nth)
@@ -119,6 +146,8 @@ bool virtio_start(struct virtio_device *device, uint64_t wanted)
 	virtio_write(device, VIRTIO_STATUS, 0);
 	device->broken = false;
 	virtio_write(device, VIRTIO_STATUS, status);
+	if (device->pci)
+		virtio_pci_route_config(device->pci);
 	device->features = virtio_offered(device) & (wanted | ring_features());
 	virtio_write(device, VIRTIO_DRIVER_SELECT, 0);
 	virtio_write(device, VIRTIO_DRIVER_FEATURES, (uint32_t)device->features);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * A driver's side of virtio: the virtio-mmio transport (version 2) and virtqueues, packed or split,
- * whose three parts can be placed anywhere. One chain is in flight at a time, and descriptors are
- * taken in the order of the ring. virtio 1.2, sections 2 and 4.2.
+ * A driver's side of virtio: the virtio-mmio transport (version 2), what virtio-pci.h has in its
+ * place, and virtqueues, packed or split, whose three parts can be placed anywhere. One chain is in
+ * flight at a time, and descriptors are taken in the order of the ring. virtio 1.2, sections 2 and 4.
  */
 #ifndef GUEST_VIRTIO_H
 #define GUEST_VIRTIO_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Registers of virtio-mmio. */
+/* Registers of virtio-mmio; the names serve for virtio-pci too. */
 #define VIRTIO_MAGIC           0x000
 #define VIRTIO_VERSION         0x004
 #define VIRTIO_DEVICE_ID       0x008
@@ -61,9 +61,12 @@
 /* The descriptor table, rings and queue size of a queue that no test places elsewhere. */
 #define QUEUE_SIZE 16
 
+struct pci_places;
+
 struct virtio_device {
-	uint64_t base;
-	uint32_t pin; /* of the IOAPIC; PIN_COUNT or above: none */
+	uint64_t base;          /* of the register page */
+	struct pci_places *pci; /* or where the function has them; NULL: none */
+	uint32_t pin; /* of the IOAPIC, or whose vector MSI-X has; PIN_COUNT or above: none */
 	uint32_t id;
 	uint64_t features;    /* negotiated */
 	volatile bool broken; /* the device asked for a reset; by its interrupt */
@@ -101,7 +104,7 @@ struct buffer {
 	bool device_writes;
 };
 
-/* Look for the devices on the command line, and let their interrupts in. */
+/* Look for devices on the command line and, where it has none, on PCI; let their interrupts in. */
 void virtio_init(void);
 
 /* The @nth device with this id, or NULL. VIRTIO_ID_ANY: with any. */
@@ -114,6 +117,9 @@ void virtio_acknowledge(unsigned int pin);
 uint32_t virtio_read(const struct virtio_device *device, uint32_t reg);
 void virtio_write(const struct virtio_device *device, uint32_t reg, uint32_t value);
 void virtio_write64(const struct virtio_device *device, uint32_t reg, uint64_t value);
+
+/* Before the selected queue of @index is started: its interrupts and notifications. */
+void virtio_route_queue(struct virtio_device *device, uint16_t index);
 
 /* Eight bytes of the configuration, as they were at one time. */
 uint64_t virtio_config64(const struct virtio_device *device, uint32_t offset);

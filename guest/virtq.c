@@ -98,6 +98,7 @@ bool virtq_setup(struct virtq *queue, struct virtio_device *device, uint16_t ind
 	virtio_write64(device, VIRTIO_QUEUE_DESC, (uint64_t)queue->desc);
 	virtio_write64(device, VIRTIO_QUEUE_AVAIL, (uint64_t)queue->avail);
 	virtio_write64(device, VIRTIO_QUEUE_USED, (uint64_t)queue->used);
+	virtio_route_queue(device, index);
 	virtio_write(device, VIRTIO_QUEUE_READY, 1);
 	return virtio_read(device, VIRTIO_QUEUE_READY) == 1;
 }

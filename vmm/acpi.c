@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * The ACPI tables, one after the other in one piece: RSDP, DSDT, FADT, MADT, XSDT. Each is appended
- * to a buffer and then knows its address; those that point come behind those they point to, and the
- * RSDP is filled in at the end.
+ * The ACPI tables, one after the other in one piece: RSDP, DSDT, FADT, MADT, MCFG, XSDT. Each is
+ * appended to a buffer and then knows its address; those that point come behind those they point
+ * to, and the RSDP is filled in at the end.
  */
 #include "vmm/acpi.h"
 
@@ -85,6 +85,7 @@ struct rsdp {
 #define XAPIC_IDS      255 /* ids from here on are an x2APIC's */
 #define DSDT_REVISION  2
 #define XSDT_REVISION  1
+#define MCFG_REVISION  1
 #define SLEEP_TYPE_OFF 5
 
 #define NOTIFY_BUTTON 0x80
@@ -209,6 +210,31 @@ static void put_button(struct aml *aml, unsigned int gsi)
 	aml_close(aml, mark);
 }
 
+/*
+ * The host bridge. Of what the system asks _OSC for it gets everything as it asks: there is nothing
+ * that firmware would do in its place (PCI firmware specification, 4.5.1).
+ */
+static void put_pci(struct aml *aml, const struct acpi_pci *pci)
+{
+	aml_mark mark = aml_device(aml, "PCI0"), inner;
+
+	aml_name_eisa(aml, "_HID", "PNP0A08");
+	aml_name_eisa(aml, "_CID", "PNP0A03");
+	aml_name_integer(aml, "_SEG", 0);
+	aml_name_integer(aml, "_BBN", 0);
+	aml_name_integer(aml, "_UID", 0);
+	aml_name_integer(aml, "_CCA", 1);
+	inner = aml_resources(aml);
+	aml_bus_numbers(aml, 0, 1);
+	aml_io(aml, pci->ports, pci->ports_len);
+	aml_memory_window(aml, (uint32_t)pci->window.addr, (uint32_t)pci->window.len);
+	aml_resources_close(aml, inner);
+	inner = aml_method(aml, "_OSC", 4);
+	aml_return_arg(aml, 3);
+	aml_close(aml, inner);
+	aml_close(aml, mark);
+}
+
 static gm_addr put_dsdt(struct tables *tables, const struct acpi_machine *machine)
 {
 	static const uint64_t off[] = {SLEEP_TYPE_OFF, 0, 0, 0};
@@ -220,6 +246,8 @@ static gm_addr put_dsdt(struct tables *tables, const struct acpi_machine *machin
 		put_cpu(aml, i);
 	for (size_t i = 0; i < machine->device_count; i++)
 		put_device(aml, &machine->devices[i]);
+	if (machine->pci.ecam.len)
+		put_pci(aml, &machine->pci);
 	put_button(aml, machine->button_gsi);
 	aml_close(aml, scope);
 	aml_name(aml, "\\_S5_");
@@ -286,6 +314,18 @@ static gm_addr put_madt(struct tables *tables, const struct acpi_machine *machin
 	return end(tables, at);
 }
 
+/* Where the configuration space of bus 0 is (PCI firmware specification, 4.1.2). */
+static gm_addr put_mcfg(struct tables *tables, const struct acpi_pci *pci)
+{
+	size_t at = begin(tables, "MCFG", MCFG_REVISION);
+	uint8_t rest[24] = {0};
+
+	/* Behind eight reserved bytes: base, segment 0, buses 0 to 0. */
+	put64(rest + 8, pci->ecam.addr);
+	aml_bytes(&tables->out, rest, sizeof(rest));
+	return end(tables, at);
+}
+
 /* --- all of it ------------------------------------------------------------------------------------- */
 
 static gm_addr put_xsdt(struct tables *tables, const gm_addr *entries, size_t count)
@@ -319,13 +359,16 @@ static void fill_rsdp(struct tables *tables, gm_addr xsdt)
 int acpi_build(const struct acpi_machine *machine, gm_addr base, uint8_t **data, size_t *len)
 {
 	struct tables tables = {.base = base};
-	gm_addr entries[2], dsdt, xsdt;
+	gm_addr entries[3], dsdt, xsdt;
+	size_t count = 0;
 
 	aml_bytes(&tables.out, &(struct rsdp){0}, sizeof(struct rsdp));
 	dsdt = put_dsdt(&tables, machine);
-	entries[0] = put_fadt(&tables, machine, dsdt);
-	entries[1] = put_madt(&tables, machine);
-	xsdt = put_xsdt(&tables, entries, sizeof(entries) / sizeof(entries[0]));
+	entries[count++] = put_fadt(&tables, machine, dsdt);
+	entries[count++] = put_madt(&tables, machine);
+	if (machine->pci.ecam.len)
+		entries[count++] = put_mcfg(&tables, &machine->pci);
+	xsdt = put_xsdt(&tables, entries, count);
 	if (tables.out.failed) {
 		free(tables.out.data);
 		return -1;

@@ -21,6 +21,14 @@ struct acpi_device {
 	int gsi; /* -1: none */
 };
 
+/* A PCI bus 0 behind a host bridge. */
+struct acpi_pci {
+	struct gm_range ecam;   /* length 0: no PCI */
+	struct gm_range window; /* below 4 GiB: where BARs can be */
+	uint16_t ports;         /* configuration space by ports */
+	uint8_t ports_len;
+};
+
 /* What the tables describe. */
 struct acpi_machine {
 	unsigned int cpus;
@@ -33,6 +41,7 @@ struct acpi_machine {
 	uint16_t reset;
 	uint8_t reset_value;
 	unsigned int button_gsi; /* pulsed when the power button is pressed */
+	struct acpi_pci pci;
 };
 
 /*
@@ -47,5 +56,11 @@ int acpi_build(const struct acpi_machine *machine, gm_addr base, uint8_t **data,
  */
 int acpi_put(const struct acpi_machine *machine, struct pieces *pieces, gm_addr limit,
 	     struct gm_range *where);
+
+/* What of the address space outside of memory the tables want reserved; empty if nothing. */
+static inline struct gm_range acpi_reserved(const struct acpi_machine *machine)
+{
+	return machine ? machine->pci.ecam : (struct gm_range){0, 0};
+}
 
 #endif

@@ -18,14 +18,18 @@
 #define PACKAGE_OP 0x12
 #define METHOD_OP  0x14
 #define EXT_OP     0x5b
+#define ARG0_OP    0x68
 #define DEVICE_OP  0x82 /* behind EXT_OP */
 #define NOTIFY_OP  0x86
+#define RETURN_OP  0xa4
 
 #define METHOD_SERIALIZED 0x08
 
 #define RESOURCE_IO        0x47 /* small, 7 bytes */
 #define RESOURCE_END       0x79 /* small, a checksum that is not used */
 #define RESOURCE_MEMORY32  0x86
+#define RESOURCE_DWORD     0x87 /* address spaces, by the width of their numbers */
+#define RESOURCE_WORD      0x88
 #define RESOURCE_INTERRUPT 0x89
 
 /* The length of a term with an inside: always in the long form, so that it has its place early. */
@@ -198,6 +202,12 @@ void aml_notify(struct aml *aml, const char *device, uint64_t value)
 	aml_integer(aml, value);
 }
 
+void aml_return_arg(struct aml *aml, unsigned int arg)
+{
+	byte(aml, RETURN_OP);
+	byte(aml, (uint8_t)(ARG0_OP + arg));
+}
+
 /* --- resources -------------------------------------------------------------------------------- */
 
 /* The buffer's own size follows its length: a number that is filled in at the end. */
@@ -244,6 +254,37 @@ void aml_memory32(struct aml *aml, uint32_t base, uint32_t len)
 	byte(aml, 1); /* writable */
 	little_endian(aml, base, 4);
 	little_endian(aml, len, 4);
+}
+
+#define SPACE_MEMORY 0
+#define SPACE_BUSES  2
+#define SPACE_FIXED  0x0c /* both ends stay, and the bridge passes on what is between */
+#define SPACE_WRITE  0x01 /* of memory: read and write, not to be cached */
+
+/* What a bridge passes on: granularity, first, last, no translation, length, each of @bytes. */
+static void address_space(struct aml *aml, uint8_t tag, unsigned int bytes, uint8_t type,
+			  uint8_t type_flags, uint32_t first, uint32_t len)
+{
+	byte(aml, tag);
+	little_endian(aml, 3 + 5 * bytes, 2);
+	byte(aml, type);
+	byte(aml, SPACE_FIXED);
+	byte(aml, type_flags);
+	little_endian(aml, 0, bytes);
+	little_endian(aml, first, bytes);
+	little_endian(aml, first + len - 1, bytes);
+	little_endian(aml, 0, bytes);
+	little_endian(aml, len, bytes);
+}
+
+void aml_bus_numbers(struct aml *aml, uint16_t first, uint16_t count)
+{
+	address_space(aml, RESOURCE_WORD, 2, SPACE_BUSES, 0, first, count);
+}
+
+void aml_memory_window(struct aml *aml, uint32_t base, uint32_t len)
+{
+	address_space(aml, RESOURCE_DWORD, 4, SPACE_MEMORY, SPACE_WRITE, base, len);
 }
 
 void aml_interrupt(struct aml *aml, uint32_t gsi)

@@ -39,6 +39,8 @@ void aml_name_eisa(struct aml *aml, const char *name, const char *id);
 void aml_integer(struct aml *aml, uint64_t value);
 /* A package of @count integers. */
 void aml_package(struct aml *aml, const uint64_t *values, unsigned int count);
+/* Return (ArgN) */
+void aml_return_arg(struct aml *aml, unsigned int arg);
 /* Notify (device, value) */
 void aml_notify(struct aml *aml, const char *device, uint64_t value);
 
@@ -47,6 +49,9 @@ aml_mark aml_resources(struct aml *aml);
 void aml_resources_close(struct aml *aml, aml_mark mark);
 void aml_io(struct aml *aml, uint16_t base, uint8_t len);
 void aml_memory32(struct aml *aml, uint32_t base, uint32_t len);
+/* PCI buses from @first on, and memory of which devices behind a bridge are given theirs. */
+void aml_bus_numbers(struct aml *aml, uint16_t first, uint16_t count);
+void aml_memory_window(struct aml *aml, uint32_t base, uint32_t len);
 /* An edge-triggered, active-high, exclusive interrupt. */
 void aml_interrupt(struct aml *aml, uint32_t gsi);
 

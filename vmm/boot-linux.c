@@ -86,7 +86,8 @@ static int put_e820(struct linux_boot *boot)
 	size_t count, head = E820_MAX_ENTRIES_ZEROPAGE;
 	int ret = 0;
 
-	if (memmap_build(boot->pieces->placement->memory, boot->acpi, &entries, &count))
+	if (memmap_build(boot->pieces->placement->memory, boot->acpi,
+			 acpi_reserved(boot->params->acpi), &entries, &count))
 		return out_of_memory(boot);
 	e820 = calloc(count, sizeof(*e820));
 	for (size_t i = 0; e820 && i < count; i++)

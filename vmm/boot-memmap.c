@@ -33,12 +33,12 @@ static void append_ram(struct memmap_entry *entries, size_t *count, gm_addr addr
 	append(entries, count, to, end - to, MEMMAP_RAM);
 }
 
-int memmap_build(const struct gm_memory *memory, struct gm_range acpi, struct memmap_entry **out,
-		 size_t *count)
+int memmap_build(const struct gm_memory *memory, struct gm_range acpi, struct gm_range reserved,
+		 struct memmap_entry **out, size_t *count)
 {
 	size_t regions = gm_memory_count(memory);
-	/* The tables make up to three pieces of one region. */
-	struct memmap_entry *entries = calloc(regions + 2, sizeof(*entries));
+	/* The tables make up to three pieces of one region, and one entry is reserved. */
+	struct memmap_entry *entries = calloc(regions + 3, sizeof(*entries));
 
 	if (!entries)
 		return -1;
@@ -48,11 +48,16 @@ int memmap_build(const struct gm_memory *memory, struct gm_range acpi, struct me
 		gm_addr start = gm_region_start(region);
 		uint64_t size = gm_region_size(region);
 
+		if (reserved.len && reserved.addr < start) {
+			append(entries, count, reserved.addr, reserved.len, MEMMAP_RESERVED);
+			reserved.len = 0;
+		}
 		if (gm_region_flags(region) & GM_REGION_READ_ONLY)
 			append(entries, count, start, size, MEMMAP_RESERVED);
 		else
 			append_ram(entries, count, start, start + size, acpi);
 	}
+	append(entries, count, reserved.addr, reserved.len, MEMMAP_RESERVED);
 	*out = entries;
 	return 0;
 }

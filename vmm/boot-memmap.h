@@ -11,7 +11,7 @@
 /* The numbers are those of E820 and of PVH. */
 enum memmap_type {
 	MEMMAP_RAM = 1,
-	MEMMAP_RESERVED = 2, /* read-only regions */
+	MEMMAP_RESERVED = 2, /* read-only regions, configuration space of PCI */
 	MEMMAP_ACPI = 3,     /* tables; RAM once they were read */
 };
 
@@ -22,10 +22,11 @@ struct memmap_entry {
 };
 
 /*
- * The map of @memory, in ascending order; @acpi (in RAM, or of length 0) is cut out of it. *out is
- * the caller's to free. 0, or -1 without host memory.
+ * The map of @memory, in ascending order; @acpi (in RAM, or of length 0) is cut out of it, and
+ * @reserved (outside of it, or of length 0) is an entry of its own. *out is the caller's to free.
+ * 0, or -1 without host memory.
  */
-int memmap_build(const struct gm_memory *memory, struct gm_range acpi, struct memmap_entry **out,
-		 size_t *count);
+int memmap_build(const struct gm_memory *memory, struct gm_range acpi, struct gm_range reserved,
+		 struct memmap_entry **out, size_t *count);
 
 #endif

@@ -71,7 +71,8 @@ static int put_memmap(struct pvh *pvh)
 	size_t count;
 	int ret;
 
-	if (memmap_build(pvh->pieces->placement->memory, pvh->acpi, &entries, &count))
+	if (memmap_build(pvh->pieces->placement->memory, pvh->acpi,
+			 acpi_reserved(pvh->params->acpi), &entries, &count))
 		return out_of_memory(pvh);
 	map = calloc(count, sizeof(*map));
 	for (size_t i = 0; map && i < count; i++)

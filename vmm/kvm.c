@@ -185,11 +185,12 @@ int kvm_create_vm(struct kvm *kvm, const struct gm_memory *memory, unsigned int 
 
 /* --- eventfds and routes ---------------------------------------------------------------------- */
 
-int kvm_ioeventfd(const struct kvm *kvm, uint64_t addr, uint32_t value, int eventfd, bool attach)
+int kvm_ioeventfd(const struct kvm *kvm, uint64_t addr, unsigned int len, uint32_t value,
+		  int eventfd, bool attach)
 {
 	struct kvm_ioeventfd ioeventfd = {
 		.addr = addr,
-		.len = sizeof(value),
+		.len = len,
 		.fd = eventfd,
 		.datamatch = value,
 		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH | (attach ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
@@ -207,6 +208,17 @@ int kvm_irqfd(const struct kvm *kvm, unsigned int gsi, int eventfd, bool attach)
 	};
 
 	return vm_ioctl(kvm->vm, KVM_IRQFD, &irqfd);
+}
+
+int kvm_signal_msi(const struct kvm *kvm, uint64_t address, uint32_t data)
+{
+	struct kvm_msi message = {
+		.address_lo = (uint32_t)address,
+		.address_hi = (uint32_t)(address >> 32),
+		.data = data,
+	};
+
+	return vm_ioctl(kvm->vm, KVM_SIGNAL_MSI, &message) < 0 ? -1 : 0;
 }
 
 int kvm_set_routes(const struct kvm *kvm, const struct kvm_irq_routing *routes)

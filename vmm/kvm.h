@@ -52,12 +52,16 @@ int kvm_runs_kernels(const struct kvm *kvm, struct report *report);
 /*
  * These change what a running guest sees: 0, or -1 and errno. Any thread.
  *
- * A 32-bit write of @value to guest physical @addr signals @eventfd instead of ending KVM_RUN.
+ * A write of @len bytes of @value to guest physical @addr signals @eventfd instead of ending KVM_RUN.
  */
-int kvm_ioeventfd(const struct kvm *kvm, uint64_t addr, uint32_t value, int eventfd, bool attach);
+int kvm_ioeventfd(const struct kvm *kvm, uint64_t addr, unsigned int len, uint32_t value,
+		  int eventfd, bool attach);
 
 /* A signal on @eventfd raises @gsi; one that came before counts. */
 int kvm_irqfd(const struct kvm *kvm, unsigned int gsi, int eventfd, bool attach);
+
+/* A message to the local APICs, as a device writes it. -1 and errno also if none of them takes it. */
+int kvm_signal_msi(const struct kvm *kvm, uint64_t address, uint32_t data);
 
 /* What each GSI is: all of them at once. */
 int kvm_set_routes(const struct kvm *kvm, const struct kvm_irq_routing *routes);

@@ -10,12 +10,16 @@
 #include "guestmem/guestmem.h"
 
 /* What the platform itself occupies: no RAM may be here. */
-#define PLATFORM_BASE    0xfeb00000ULL /* virtio-mmio pages, IOAPIC, LAPIC, up to 4 GiB */
+#define PLATFORM_BASE    0xfeb00000ULL /* devices, IOAPIC, LAPIC, ECAM, up to 4 GiB */
 #define PLATFORM_END     0x100000000ULL
 #define MMIO_DEVICE_BASE 0xfeb00000ULL
 #define MMIO_DEVICE_MAX  ((0xfec00000ULL - MMIO_DEVICE_BASE) / 0x1000)
-#define IOAPIC_BASE      0xfec00000ULL
-#define LAPIC_BASE       0xfee00000ULL
+/* With --transport pci: where the devices' BARs are, in place of their pages; configuration space. */
+#define PCI_WINDOW_BASE 0xfeb00000U
+#define PCI_WINDOW_SIZE 0x00100000U
+#define PCI_ECAM_BASE   0xff000000U
+#define IOAPIC_BASE     0xfec00000ULL
+#define LAPIC_BASE      0xfee00000ULL
 /* What KVM needs on Intel hosts for itself (TSS and identity map); inside the platform range. */
 #define KVM_IDENTITY_MAP_BASE 0xfeffc000ULL
 #define KVM_TSS_BASE          0xfeffd000ULL

@@ -5,6 +5,10 @@
 
 #include "vmm/machine.h"
 
+/* The PCI bus, and a device on it (owned from here on, also on failure). */
+int machine_add_pci(struct machine *machine);
+int machine_plug_pci(struct machine *machine, struct machine_slot *slot, struct report *report);
+
 /* The guest ends the machine or resets it; on the thread of one of its vCPUs. */
 void machine_guest_ends(void *arg, int status);
 void machine_guest_resets(void *arg);

@@ -92,7 +92,9 @@ static void button_pressed(void *arg, uint32_t events)
 
 static void reset_devices(struct machine *machine)
 {
-	for (size_t i = 0; i < machine->slot_count; i++) {
+	if (machine->config.pci)
+		pci_reset(&machine->pci.bus);
+	for (size_t i = 0; i < machine->slot_count && !machine->config.pci; i++) {
 		uint32_t zero = 0;
 
 		virtio_mmio_bus_ops.write(machine->slots[i].mmio, VIRTIO_MMIO_STATUS, &zero,

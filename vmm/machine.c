@@ -101,30 +101,36 @@ int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *m
 	if (add_serial(machine, config->serial, report) || machine_add_power(machine, report) ||
 	    add_ranges(machine, report))
 		return -1;
+	if (config->pci && machine_add_pci(machine))
+		return out_of_memory(report);
 	return kvm_create_vm(kvm, memory, IOAPIC_PINS, report);
 }
 
 /* --- virtio devices ------------------------------------------------------------------------------ */
 
-static int slot_attach(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd)
+static int slot_attach(struct notify_line *line, uint64_t offset, unsigned int len, uint32_t value,
+		       int eventfd)
 {
 	struct machine_slot *slot = (struct machine_slot *)line;
 
-	return kvm_ioeventfd(slot->machine->kvm, slot->base + offset, value, eventfd, true);
+	return kvm_ioeventfd(slot->machine->kvm, slot->base + offset, len, value, eventfd, true);
 }
 
-static void slot_detach(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd)
+static void slot_detach(struct notify_line *line, uint64_t offset, unsigned int len, uint32_t value,
+			int eventfd)
 {
 	struct machine_slot *slot = (struct machine_slot *)line;
 
-	kvm_ioeventfd(slot->machine->kvm, slot->base + offset, value, eventfd, false);
+	kvm_ioeventfd(slot->machine->kvm, slot->base + offset, len, value, eventfd, false);
 }
 
-static int plug_in(struct machine *machine, struct machine_slot *slot, struct report *report)
+static int plug_mmio(struct machine *machine, struct machine_slot *slot, struct report *report)
 {
-	struct irq_line *irq = ioapic_line(&machine->ioapic, slot->pin);
+	uint64_t base = MMIO_DEVICE_BASE + machine->slot_count * VIRTIO_MMIO_SIZE;
+	unsigned int pin = MACHINE_FIRST_PIN + (unsigned int)machine->slot_count;
+	struct irq_line *irq = ioapic_line(&machine->ioapic, pin);
 	struct bus_range range = {
-		.base = slot->base,
+		.base = base,
 		.size = VIRTIO_MMIO_SIZE,
 		.ops = &virtio_mmio_bus_ops,
 		.name = slot->device->name,
@@ -134,6 +140,8 @@ static int plug_in(struct machine *machine, struct machine_slot *slot, struct re
 		virtio_device_free(slot->device);
 		return report_fail(report, REPORT_HOST, "eventfd: %s", strerror(errno));
 	}
+	slot->base = base;
+	slot->pin = pin;
 	if (virtio_mmio_new(slot->device, machine->memory, machine->loop, irq, &slot->notify,
 			    &slot->mmio, report))
 		return -1;
@@ -146,24 +154,24 @@ static int plug_in(struct machine *machine, struct machine_slot *slot, struct re
 int machine_add_device(struct machine *machine, const struct device_type *type, const char *args,
 		       struct report *report)
 {
+	size_t max = machine->config.pci ? MACHINE_PCI_MAX : MACHINE_MMIO_MAX;
 	size_t index = machine->slot_count;
 	struct machine_slot *slot;
 	char option[64];
 
 	snprintf(option, sizeof(option), "--%s", type->name);
-	if (index == MACHINE_DEVICES_MAX)
-		return report_fail(report, REPORT_USER, "%s %s: there is room for %d devices",
-				   option, args ? args : "", MACHINE_DEVICES_MAX);
+	if (index == max)
+		return report_fail(report, REPORT_USER, "%s %s: there is room for %zu devices",
+				   option, args ? args : "", max);
 	slot = &machine->slots[index];
 	*slot = (struct machine_slot){
 		.notify = {slot_attach, slot_detach},
 		.machine = machine,
-		.base = MMIO_DEVICE_BASE + index * VIRTIO_MMIO_SIZE,
-		.pin = MACHINE_FIRST_PIN + (unsigned int)index,
 	};
 	if (type->create(option, args, machine->loop, &slot->device, report))
 		return -1;
-	return plug_in(machine, slot, report);
+	return machine->config.pci ? machine_plug_pci(machine, slot, report)
+				   : plug_mmio(machine, slot, report);
 }
 
 char *machine_device_words(const struct machine *machine)
@@ -174,7 +182,7 @@ char *machine_device_words(const struct machine *machine)
 
 	if (!out)
 		return NULL;
-	for (size_t i = 0; i < machine->slot_count; i++)
+	for (size_t i = 0; i < machine->slot_count && !machine->config.pci; i++)
 		fprintf(out, "%svirtio_mmio.device=%#x@%#llx:%u", i ? " " : "", VIRTIO_MMIO_SIZE,
 			(unsigned long long)machine->slots[i].base, machine->slots[i].pin);
 	if (fclose(out)) {
@@ -211,7 +219,16 @@ const struct acpi_machine *machine_acpi(struct machine *machine)
 		.io_len = 1,
 		.gsi = -1,
 	};
-	for (size_t i = 0; i < machine->slot_count; i++) {
+	/* Configuration space is nobody else's to use. */
+	if (machine->config.pci)
+		*device++ = (struct acpi_device){
+			.name = "ECAM",
+			.hid = "PNP0C02",
+			.mmio = PCI_ECAM_BASE,
+			.mmio_len = PCI_ECAM_SIZE,
+			.gsi = -1,
+		};
+	for (size_t i = 0; i < machine->slot_count && !machine->config.pci; i++) {
 		*device = (struct acpi_device){
 			.hid = "LNRO0005",
 			.uid = (unsigned int)i,
@@ -234,6 +251,13 @@ const struct acpi_machine *machine_acpi(struct machine *machine)
 		.reset_value = POWER_RESET_VALUE,
 		.button_gsi = MACHINE_BUTTON_PIN,
 	};
+	if (machine->config.pci)
+		machine->acpi.pci = (struct acpi_pci){
+			.ecam = {PCI_ECAM_BASE, PCI_ECAM_SIZE},
+			.window = {PCI_WINDOW_BASE, PCI_WINDOW_SIZE},
+			.ports = PCI_PORTS_BASE,
+			.ports_len = PCI_PORTS,
+		};
 	return &machine->acpi;
 }
 
@@ -310,8 +334,14 @@ void machine_destroy(struct machine *machine)
 {
 	machine_end_vcpus(machine);
 	free(machine->vcpus);
-	while (machine->slot_count)
-		virtio_mmio_free(machine->slots[--machine->slot_count].mmio);
+	while (machine->slot_count) {
+		struct machine_slot *slot = &machine->slots[--machine->slot_count];
+
+		virtio_mmio_free(slot->mmio);
+		virtio_pci_free(slot->pci);
+	}
+	if (machine->config.pci)
+		pci_destroy(&machine->pci.bus);
 	machine_remove_power(machine);
 	serial_free(machine->serial);
 	chardev_close(machine->serial_chardev);

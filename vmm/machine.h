@@ -8,8 +8,11 @@
  *	0x3f8		COM1, IOAPIC pin 4
  *	0x505		pvpanic
  *	0x600		ACPI sleep and reset; the power button is IOAPIC pin 3
- *	MMIO_DEVICE_BASE	virtio-mmio pages, one device each, pins from MACHINE_FIRST_PIN
+ *	0xcf8		PCI configuration space, if there is PCI
+ *	MMIO_DEVICE_BASE	virtio-mmio pages, one device each, pins from MACHINE_FIRST_PIN; or
+ *	PCI_WINDOW_BASE	BARs of the PCI bus, where its slots from 1 on have the devices
  *	IOAPIC_BASE	the IOAPIC; the local APICs are KVM's
+ *	PCI_ECAM_BASE	PCI configuration space
  */
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
@@ -21,6 +24,7 @@
 #include "devices/rtc.h"
 #include "devices/serial.h"
 #include "devices/virtio-mmio.h"
+#include "devices/virtio-pci.h"
 #include "vmm/acpi.h"
 #include "vmm/ioapic.h"
 #include "vmm/vcpu.h"
@@ -31,7 +35,9 @@
 
 /* Pins below belong to what a PC has there. */
 #define MACHINE_FIRST_PIN   5
-#define MACHINE_DEVICES_MAX (IOAPIC_PINS - MACHINE_FIRST_PIN)
+#define MACHINE_MMIO_MAX    (IOAPIC_PINS - MACHINE_FIRST_PIN)
+#define MACHINE_PCI_MAX     (PCI_SLOTS - 1)
+#define MACHINE_DEVICES_MAX MACHINE_PCI_MAX /* whatever the transport */
 
 struct machine;
 
@@ -40,9 +46,17 @@ struct machine_slot {
 	struct notify_line notify;
 	struct machine *machine;
 	struct virtio_device *device; /* the transport's */
-	struct virtio_mmio *mmio;
-	uint64_t base;
-	unsigned int pin;
+	struct virtio_mmio *mmio;     /* one of both */
+	struct virtio_pci *pci;
+	uint64_t base;    /* of the notify line's offsets: the page, 0 with PCI */
+	unsigned int pin; /* not with PCI */
+};
+
+/* Constant once the machine runs, but for what the bus guards itself. */
+struct machine_pci {
+	struct msi_sink sink;
+	const struct kvm *kvm;
+	struct pci_bus bus;
 };
 
 /* What is there whatever the guest is. */
@@ -50,6 +64,7 @@ struct machine_config {
 	const char *serial; /* what COM1 is connected to (devices/chardev.h) */
 	unsigned int cpus;  /* 1 or more */
 	bool no_reboot;     /* a reset ends the machine */
+	bool pci;           /* virtio devices are on a PCI bus */
 };
 
 /* Constant while the machine runs, but for what a restart replaces: the VM and the vCPUs. */
@@ -69,12 +84,13 @@ struct machine {
 	struct serial *serial;
 	struct machine_slot slots[MACHINE_DEVICES_MAX];
 	size_t slot_count;
+	struct machine_pci pci; /* if config.pci */
 	struct vcpu_env env;
 	struct vcpu *vcpus;
 	unsigned int vcpu_count; /* made so far; machine_config.cpus once it runs */
 	struct machine_config config;
 	const struct boot_params *boot;
-	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 3];
+	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 4];
 	struct acpi_machine acpi;
 	int restart; /* eventfd: a vCPU asks for it */
 	struct loop_watch *restart_watch;

@@ -88,6 +88,7 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 		.serial = options->serial,
 		.cpus = options->cpus,
 		.no_reboot = options->no_reboot,
+		.pci = options->pci,
 	};
 	struct boot_params params = {0};
 	struct machine machine;

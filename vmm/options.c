@@ -17,6 +17,7 @@ struct parse {
 	const char *fragment; /* --fragment as given */
 	bool regions;         /* --region or --layout was given */
 	bool serial;
+	const char *transport; /* --transport as given */
 };
 
 struct option_row {
@@ -117,6 +118,17 @@ static int take_timeout(struct parse *parse, const char *value)
 	return take_number(parse, "--timeout", 1000000000, value, &parse->options->timeout);
 }
 
+static int take_transport(struct parse *parse, const char *value)
+{
+	if (take_text(parse, "--transport", &parse->transport, value))
+		return -1;
+	parse->options->pci = strcmp(value, "pci") == 0;
+	if (!parse->options->pci && strcmp(value, "mmio") != 0)
+		return report_fail(parse->report, REPORT_USER,
+				   "--transport %s: neither pci nor mmio", value);
+	return 0;
+}
+
 static int take_no_reboot(struct parse *parse, const char *value)
 {
 	(void)value;
@@ -191,6 +203,7 @@ static const struct option_row rows[] = {
 	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module},
 	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat},
 	{"serial", "SPEC", "COM1 (stdio, if no device has it)", take_serial},
+	{"transport", "pci|mmio", "how the guest finds virtio devices (mmio)", take_transport},
 	{"no-reboot", NULL, "end where the guest asks for a reset", take_no_reboot},
 	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
 	{"print-map", NULL, "print the memory map first", take_print_map},

@@ -32,6 +32,7 @@ struct options {
 	char *linux_words;    /* what a Linux kernel is told without --cmdline */
 	unsigned int cpus;    /* --cpus, or 1 */
 	unsigned int timeout; /* --timeout in seconds; 0: none */
+	bool pci;             /* --transport pci: virtio devices on a PCI bus */
 	bool no_reboot;       /* --no-reboot: a reset ends the machine */
 	bool print_map;       /* --print-map: the memory map on standard error before the start */
 	bool stats;           /* --stats: counters on standard error at the end */

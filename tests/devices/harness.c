@@ -198,9 +198,12 @@ static void make_device(struct harness *h, const struct device_type *type, const
 	ck_assert_ptr_nonnull(h->loop);
 	ck_assert_msg(type->create("--test", args, h->loop, &h->dev, &report) == 0, "%s",
 		      report.text);
-	ck_assert_int_eq(virtio_mmio_new(h->dev, h->cell, h->loop, &h->irq.line, notify, &h->mmio,
-					 &report),
-			 0);
+	if (driver_uses_pci())
+		harness_plug_pci(h, notify);
+	else
+		ck_assert_int_eq(virtio_mmio_new(h->dev, h->cell, h->loop, &h->irq.line, notify,
+						 &h->mmio, &report),
+				 0);
 	for (unsigned int i = 0; i < HARNESS_QUEUES; i++)
 		driver_place(h, i, driver_ring_area(i), 64);
 }
@@ -271,7 +274,10 @@ void harness_free(struct harness *h)
 		close(h->settle);
 		sem_destroy(&h->settled);
 	}
-	virtio_mmio_free(h->mmio);
+	if (h->mmio)
+		virtio_mmio_free(h->mmio);
+	else
+		harness_unplug_pci(h);
 	loop_free(h->loop);
 	if (h->arena)
 		check_arena(h);
@@ -312,14 +318,33 @@ uint32_t reg_read(struct harness *h, uint64_t offset)
 {
 	uint32_t value = 0xdeadbeef;
 
+	if (!h->mmio)
+		return pci_reg_read(h, offset);
 	virtio_mmio_bus_ops.read(h->mmio, offset, &value, sizeof(value));
 	return le32toh(value);
 }
 
 void reg_write(struct harness *h, uint64_t offset, uint32_t value)
 {
+	if (!h->mmio) {
+		pci_reg_write(h, offset, value);
+		return;
+	}
 	value = htole32(value);
 	virtio_mmio_bus_ops.write(h->mmio, offset, &value, sizeof(value));
+}
+
+void driver_config(struct harness *h, uint32_t offset, void *data, unsigned int len)
+{
+	uint8_t *bytes = data;
+
+	for (unsigned int i = 0; i < len; i++) {
+		if (h->mmio)
+			virtio_mmio_bus_ops.read(h->mmio, VIRTIO_MMIO_CONFIG + offset + i,
+						 bytes + i, 1);
+		else
+			bytes[i] = (uint8_t)pci_bar(h, HARNESS_CONFIG + offset + i, 1);
+	}
 }
 
 /* --- bringing it up -------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * A virtio driver for tests: guest memory cut as the test likes, one device behind its register
- * page, and the driver side of split and packed queues, polite or not.
+ * page or on a PCI bus, and the driver side of split and packed queues, polite or not.
  *
  * The driver places rings and buffers by guest address and never sees where the memory is cut, so
  * that one test runs on any cutting. Notifications are plain register writes and are served before
@@ -20,6 +20,7 @@
 
 #include "devices/devices.h"
 #include "devices/virtio-mmio.h"
+#include "devices/virtio-pci.h"
 #include "guestmem/guestmem.h"
 #include "tests/runner.h"
 
@@ -76,6 +77,19 @@ struct test_irq {
 	unsigned int count; /* atomic */
 };
 
+#define HARNESS_MESSAGES 16
+
+/* On virtio-pci: the bus, the function at HARNESS_SLOT, what it sent. */
+struct harness_pci {
+	struct msi_sink sink;
+	unsigned int *count; /* atomic: the harness's interrupts */
+	uint64_t last_address;
+	uint32_t messages[HARNESS_MESSAGES]; /* number n of them at n modulo that */
+	struct pci_bus bus;
+	struct virtio_pci *function;
+	uint32_t isr; /* read and not acknowledged */
+};
+
 struct harness {
 	struct gm_memory *memory;
 	uint8_t *arena; /* where RAM of very many regions is, or NULL */
@@ -84,7 +98,8 @@ struct harness {
 	struct loop *loop;
 	struct test_irq irq;
 	struct virtio_device *dev;
-	struct virtio_mmio *mmio;
+	struct virtio_mmio *mmio; /* NULL: it is on the bus */
+	struct harness_pci pci;
 	int image; /* of harness_blk() */
 	pthread_t thread;
 	bool running; /* the loop, on that thread */
@@ -120,8 +135,10 @@ void harness_blk(struct harness *h, const struct cutting *cutting, unsigned int 
 		 const char *words);
 const struct device_type *type_named(const char *name);
 
+/* Registers by virtio-mmio's names, whatever the transport; the configuration structure. */
 uint32_t reg_read(struct harness *h, uint64_t offset);
 void reg_write(struct harness *h, uint64_t offset, uint32_t value);
+void driver_config(struct harness *h, uint32_t offset, void *data, unsigned int len);
 
 /* Reset, negotiate what of @features is offered, set all queues up, go. */
 void driver_start(struct harness *h, uint64_t features);
@@ -144,6 +161,32 @@ gm_addr driver_ring_area(unsigned int index);
 void driver_use_packed(void);
 void driver_use_split(void);
 uint64_t driver_ring_features(void);
+
+/* What transport harness_new() puts a device behind; virtio-mmio unless told otherwise. */
+void driver_use_pci(bool pci);
+bool driver_uses_pci(void);
+
+/* Of harnesses on virtio-pci: where things are, and accesses to them. */
+#define HARNESS_SLOT        3
+#define HARNESS_WINDOW      0xe0000000U
+#define HARNESS_WINDOW_SIZE 0x100000U
+#define HARNESS_MSIX        0x40 /* the capability */
+#define HARNESS_ISR         0x0800
+#define HARNESS_CONFIG      0x1000
+#define HARNESS_NOTIFY      0x2000
+#define HARNESS_TABLE       0x3000
+#define HARNESS_PBA         0x3800
+#define HARNESS_VECTOR      0x30 /* data of the first message; those behind follow */
+
+void harness_plug_pci(struct harness *h, struct notify_line *notify);
+void harness_unplug_pci(struct harness *h);
+void harness_switch_on(struct harness *h);
+uint32_t pci_config(struct harness *h, unsigned int offset, unsigned int len);
+void pci_set_config(struct harness *h, unsigned int offset, unsigned int len, uint32_t value);
+uint64_t pci_bar(struct harness *h, uint32_t offset, unsigned int len);
+void pci_set_bar(struct harness *h, uint32_t offset, unsigned int len, uint64_t value);
+uint32_t pci_reg_read(struct harness *h, uint64_t offset);
+void pci_reg_write(struct harness *h, uint64_t offset, uint32_t value);
 
 /* Raw words of the ring. */
 void put_desc(struct harness *h, gm_addr table, unsigned int index, gm_addr addr, uint32_t len,

@@ -15,6 +15,8 @@ suite_fn *const test_suites[] = {
 	completion_suite,
 	wakeup_suite,
 	mmio_suite,
+	pci_suite,
+	virtio_pci_suite,
 	config_suite,
 	blk_suite,
 	blk_engine_suite,

@@ -16,6 +16,8 @@ Suite *packed_suite(void);
 Suite *completion_suite(void);
 Suite *wakeup_suite(void);
 Suite *mmio_suite(void);
+Suite *pci_suite(void);
+Suite *virtio_pci_suite(void);
 Suite *config_suite(void);
 Suite *blk_suite(void);
 Suite *blk_engine_suite(void);

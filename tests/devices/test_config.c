@@ -109,7 +109,7 @@ START_TEST(both_interrupts_at_once)
 	driver_start(h, 0);
 	change(1);
 	virtio_lock(h->dev);
-	h->dev->transport->interrupt(h->dev->transport, VIRTIO_MMIO_INT_VRING);
+	h->dev->transport->interrupt(h->dev->transport, VIRTIO_MMIO_INT_VRING, 0);
 	virtio_unlock(h->dev);
 	ck_assert_uint_eq(h->irq.count, 2);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_INTERRUPT_STATUS),

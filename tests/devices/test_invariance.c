@@ -48,7 +48,7 @@ static void collect(struct run *r)
 	out->stats.transfers_crossed = 0;
 	out->interrupts = __atomic_load_n(&r->h->irq.count, __ATOMIC_SEQ_CST);
 	out->generation = reg_read(r->h, VIRTIO_MMIO_CONFIG_GENERATION);
-	virtio_mmio_bus_ops.read(r->h->mmio, VIRTIO_MMIO_CONFIG, out->config, sizeof(out->config));
+	driver_config(r->h, 0, out->config, sizeof(out->config));
 }
 
 static void run(const struct workload *w, uint64_t stream, const struct cutting *cutting,
@@ -80,9 +80,10 @@ static void run(const struct workload *w, uint64_t stream, const struct cutting 
 
 static void differs(const struct workload *w, unsigned int round, const char *what, size_t at)
 {
-	ck_abort_msg("TEST_SEED=%#llx %s, %s ring, cutting %u: %s differs at %#zx",
+	ck_abort_msg("TEST_SEED=%#llx %s, %s ring, %s, cutting %u: %s differs at %#zx",
 		     (unsigned long long)test_seed(), w->subject->name,
-		     driver_ring_features() ? "packed" : "split", round, what, at);
+		     driver_ring_features() ? "packed" : "split",
+		     driver_uses_pci() ? "pci" : "mmio", round, what, at);
 }
 
 static size_t first_difference(const void *a, const void *b, size_t len)
@@ -150,10 +151,13 @@ START_TEST(no_device_sees_the_cuts)
 		struct test_random random = test_random_new(1000 + (uint64_t)_i * CUTTINGS + round);
 
 		cutting = cutting_random(&random, round);
+		/* Nor the transport. */
+		driver_use_pci(round % 2);
 		run(w, (uint64_t)_i, &cutting, &outcome);
 		cutting_free(&cutting);
 		compare(w, round);
 	}
+	driver_use_pci(false);
 	driver_use_split();
 }
 END_TEST

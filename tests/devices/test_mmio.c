@@ -38,6 +38,19 @@ static void tear_down(void)
 	harness_free(h);
 }
 
+/* What both transports have in common is looked at on both. */
+static void set_up_pci(void)
+{
+	driver_use_pci(true);
+	set_up();
+}
+
+static void tear_down_pci(void)
+{
+	tear_down();
+	driver_use_pci(false);
+}
+
 static uint32_t status(uint32_t value)
 {
 	reg_write(h, VIRTIO_MMIO_STATUS, value);
@@ -471,22 +484,26 @@ struct test_notify {
 	unsigned int detached;
 };
 
-static int test_attach(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd)
+static int test_attach(struct notify_line *line, uint64_t offset, unsigned int len, uint32_t value,
+		       int eventfd)
 {
 	struct test_notify *notify = (struct test_notify *)line;
 
 	ck_assert_uint_eq(offset, VIRTIO_MMIO_QUEUE_NOTIFY);
+	ck_assert_uint_eq(len, 4);
 	ck_assert_uint_eq(value, 0);
 	if (notify->result == 0)
 		notify->eventfd = eventfd;
 	return notify->result;
 }
 
-static void test_detach(struct notify_line *line, uint64_t offset, uint32_t value, int eventfd)
+static void test_detach(struct notify_line *line, uint64_t offset, unsigned int len, uint32_t value,
+			int eventfd)
 {
 	struct test_notify *notify = (struct test_notify *)line;
 
 	ck_assert_uint_eq(offset, VIRTIO_MMIO_QUEUE_NOTIFY);
+	ck_assert_uint_eq(len, 4);
 	ck_assert_uint_eq(value, 0);
 	ck_assert_int_eq(eventfd, notify->eventfd);
 	notify->eventfd = -1;
@@ -601,6 +618,20 @@ Suite *mmio_suite(void)
 	tcase_add_test(tc, notify_line_is_attached_while_the_driver_is_up);
 	tcase_add_test(tc, notification_through_the_loop);
 	tcase_add_test(tc, register_write_serves_where_nothing_can_be_attached);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("mmio-on-pci");
+	tcase_add_checked_fixture(tc, set_up_pci, tear_down_pci);
+	tcase_add_test(tc, feature_words);
+	tcase_add_test(tc, features_must_be_offered_and_have_version_1);
+	tcase_add_test(tc, features_can_be_corrected_before_features_ok);
+	tcase_add_test(tc, features_are_frozen_after_features_ok);
+	tcase_add_test(tc, features_before_driver_do_not_count);
+	tcase_add_test(tc, status_steps_out_of_order);
+	tcase_add_test(tc, failed_stops_the_device);
+	tcase_add_test(tc, queue_setup_only_between_features_ok_and_driver_ok);
+	tcase_add_test(tc, queue_registers_are_frozen_while_ready);
+	tcase_add_test(tc, queue_reset_out_of_place);
+	tcase_add_test(tc, notification_after_reset_is_nothing);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

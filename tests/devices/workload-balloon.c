@@ -96,7 +96,7 @@ static void hint_round(struct run *r)
 
 	ck_assert(virtio_balloon_hint(r->h->dev, &hints, r));
 	/* As little endian as it is sent. */
-	virtio_mmio_bus_ops.read(r->h->mmio, VIRTIO_MMIO_CONFIG + 8, &command, sizeof(command));
+	driver_config(r->h, 8, &command, sizeof(command));
 	send_bytes(r, HINTS, &command, sizeof(command));
 	run_await(r, HINTS);
 	for (unsigned int i = 0; i < 5; i++) {

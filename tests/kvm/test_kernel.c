@@ -18,12 +18,13 @@ static struct vm vm;
 static const struct {
 	const char *option;
 	const char *value;
+	const char *transport;
 	const char *fragment; /* or NULL */
 } memories[] = {
-	{"--memory", "64M", NULL},
-	{"--memory", "64M", "--fragment=1M"},
-	{"--memory", "32M", "--fragment=64K,seed=7"},
-	{"--region", "0:512K*96", NULL},
+	{"--memory", "64M", "mmio", NULL},
+	{"--memory", "64M", "pci", "--fragment=1M"},
+	{"--memory", "32M", "mmio", "--fragment=64K,seed=7"},
+	{"--region", "0:512K*96", "pci", NULL},
 };
 
 static const char *const rings[] = {"packed", "split"};
@@ -170,8 +171,9 @@ START_TEST(test_kernel)
 		 "maxboundaries=8 vsockpeer=1 consoleport=" PORT_LINE " ring=%s", ring);
 	vm_run(&vm, "",
 	       ARGS(built("guest/kernel.elf"), memories[memory].option, memories[memory].value,
-		    "--disk", two_queues, "--rng", "--balloon=1M", "--console", spec, "--vsock",
-		    vsock, "--cmdline", cmdline, memories[memory].fragment));
+		    "--transport", memories[memory].transport, "--disk", two_queues, "--rng",
+		    "--balloon=1M", "--console", spec, "--vsock", vsock, "--cmdline", cmdline,
+		    memories[memory].fragment));
 	unlink(disk);
 	unlink(console);
 	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
@@ -191,6 +193,34 @@ START_TEST(test_kernel)
 			memmem(text, (size_t)len, ABI_CONSOLE_MARKER, strlen(ABI_CONSOLE_MARKER)));
 	close(disk_fd);
 	close(console_fd);
+}
+END_TEST
+
+/* One for each slot of the bus but the bridge's, all of which interrupt; and no more. */
+START_TEST(as_many_devices_as_the_bus_has_slots)
+{
+	char disk[] = "/tmp/vmm-test-disk-XXXXXX", option[64], want[160];
+	const char *args[48] = {built("guest/kernel.elf"), "--transport", "pci", "--cmdline",
+				"tests=irq-devices"};
+	int fd;
+
+	NEED_KVM();
+	fd = mkstemp(disk);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, ABI_SECTOR_SIZE), 0);
+	close(fd);
+	snprintf(option, sizeof(option), "--disk=%s,ro", disk);
+	for (unsigned int i = 0; i < 31; i++)
+		args[5 + i] = option;
+	vm_run(&vm, "", args);
+	ck_assert_msg(vm.status == 0, "status %d: %s%s", vm.status, vm.output, vm.errors);
+	ck_assert_ptr_nonnull(strstr(vm.output, "# 31 devices\nok "));
+	args[5 + 31] = option;
+	vm_run(&vm, "", args);
+	unlink(disk);
+	ck_assert_int_eq(vm.status, 2);
+	snprintf(want, sizeof(want), "vmm: --disk %s,ro: there is room for 31 devices\n", disk);
+	ck_assert_str_eq(vm.errors, want);
 }
 END_TEST
 
@@ -216,6 +246,7 @@ Suite *kernel_suite(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_kernel, 0, COUNT(memories) * COUNT(rings));
+	tcase_add_test(tcase, as_many_devices_as_the_bus_has_slots);
 	tcase_add_test(tcase, balloon_gives_back);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -43,8 +43,9 @@ START_TEST(test_restart)
 	snprintf(region, sizeof(region), "128K:64K,file=%s", file);
 	if (kvm_is_here()) {
 		vm_run(&vm, "",
-		       ARGS(tiny("restart"), "--flat", "0x1000", "--region", "0:128K", "--region",
-			    region, "--region", "1M:1M", "--rng", "--console", "null"));
+		       ARGS(tiny("restart"), "--flat", "0x1000", "--transport", _i ? "pci" : "mmio",
+			    "--region", "0:128K", "--region", region, "--region", "1M:1M", "--rng",
+			    "--console", "null"));
 		ck_assert_str_eq(vm.errors, "");
 		ck_assert_str_eq(vm.output, "1234\n");
 		ck_assert_int_eq(vm.status, 0);
@@ -118,7 +119,7 @@ Suite *power_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_end, 0, sizeof(ends) / sizeof(ends[0]));
-	tcase_add_test(tc, test_restart);
+	tcase_add_loop_test(tc, test_restart, 0, 2);
 	tcase_add_test(tc, test_other_processors);
 	tcase_add_test(tc, test_timeout);
 	tcase_add_test(tc, test_button);

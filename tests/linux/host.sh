@@ -42,13 +42,14 @@ check_data() {
     done | md5sum | cut -d' ' -f1
 }
 
-# layout NAME: options, and the KiB of RAM they are.
+# layout NAME[+pci]: options, and the KiB of RAM they are.
 layout() {
-    case $1 in
+    case ${1%+pci} in
     plain) options="--memory 256M" memory=262144 ;;
     hole) options="--region 0:640K --region 1M:127M --region 4G:128M" memory=261760 ;;
     cut) options="--memory 256M --fragment 64K,seed=7" memory=262144 ;;
     esac
+    case $1 in *+pci) options="$options --transport pci" ;; esac
 }
 
 # talk ADDRESS PORT GUEST NAME: an echo at ADDRESS:PORT, an iperf3 server, and calls of GUEST until 1 MiB

@@ -32,6 +32,13 @@ static const struct acpi_machine machine = {
 	.button_gsi = 3,
 };
 
+static const struct acpi_pci pci = {
+	.ecam = {0xff000000, 0x100000},
+	.window = {0xfeb00000, 0x100000},
+	.ports = 0xcf8,
+	.ports_len = 8,
+};
+
 #define BASE 0x7ff0000ULL
 
 static uint8_t *tables;
@@ -40,6 +47,14 @@ static size_t tables_len;
 static void set_up(void)
 {
 	ck_assert_int_eq(acpi_build(&machine, BASE, &tables, &tables_len), 0);
+}
+
+static void set_up_pci(void)
+{
+	struct acpi_machine with = machine;
+
+	with.pci = pci;
+	ck_assert_int_eq(acpi_build(&with, BASE, &tables, &tables_len), 0);
 }
 
 static void tear_down(void)
@@ -82,7 +97,7 @@ static const uint8_t *entry(unsigned int index, const char *signature)
 {
 	const uint8_t *xsdt = table(number(tables + 24, 8), "XSDT");
 
-	ck_assert_uint_eq(number(xsdt + 4, 4), 36 + 2 * 8);
+	ck_assert_uint_lt(36 + 8 * index, number(xsdt + 4, 4));
 	return table(number(xsdt + 36 + 8 * index, 8), signature);
 }
 
@@ -95,6 +110,26 @@ START_TEST(rsdp)
 	ck_assert_uint_eq(number(tables + 20, 4), 36);
 	entry(0, "FACP");
 	entry(1, "APIC");
+	/* And no more: without PCI there is no word of it. */
+	ck_assert_uint_eq(number(table(number(tables + 24, 8), "XSDT") + 4, 4), 36 + 2 * 8);
+	ck_assert_ptr_null(memmem(tables, tables_len, "PCI0", 4));
+	ck_assert_uint_eq(acpi_reserved(&machine).len, 0);
+	ck_assert_uint_eq(acpi_reserved(NULL).len, 0);
+}
+END_TEST
+
+START_TEST(mcfg_has_bus_0)
+{
+	const uint8_t *mcfg = entry(2, "MCFG");
+	struct acpi_machine with = {.pci = pci};
+
+	ck_assert_uint_eq(number(mcfg + 4, 4), 60);
+	ck_assert_uint_eq(number(mcfg + 44, 8), 0xff000000);
+	ck_assert_uint_eq(number(mcfg + 52, 2), 0);
+	ck_assert_uint_eq(mcfg[54], 0);
+	ck_assert_uint_eq(mcfg[55], 0);
+	ck_assert_uint_eq(acpi_reserved(&with).addr, 0xff000000);
+	ck_assert_uint_eq(acpi_reserved(&with).len, 0x100000);
 }
 END_TEST
 
@@ -205,8 +240,25 @@ START_TEST(aml)
 }
 END_TEST
 
+/* What the disassembler makes of it; the first is there without PCI too. */
+static const char *const words[] = {
+	"Device .VR01.",
+	"Device .PCI0.",
+	"_HID, EisaId .\"PNP0A08\"",
+	"_CID, EisaId .\"PNP0A03\"",
+	"WordBusNumber .ResourceProducer, MinFixed, MaxFixed, PosDecode",
+	"DWordMemory .ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite",
+	"0xFEB00000, *// Range Minimum",
+	"0xFEBFFFFF, *// Range Maximum",
+	"Method ._OSC, 4, Serialized.",
+	"Return .Arg3.",
+};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
 START_TEST(disassembles)
 {
+	bool with_pci = memmem(tables, tables_len, "MCFG", 4);
 	char dir[] = "/tmp/test-acpi.XXXXXX", path[64], command[256];
 	const uint8_t *dsdt = table(number(entry(0, "FACP") + 140, 8), "DSDT");
 	FILE *file;
@@ -225,8 +277,10 @@ START_TEST(disassembles)
 		 "grep -q ' 0 Errors, 0 Warnings' log",
 		 dir);
 	ck_assert_int_eq(system(command), 0);
-	snprintf(command, sizeof(command), "grep -q 'Device (VR01)' %s/dsdt.dsl", dir);
-	ck_assert_int_eq(system(command), 0);
+	for (size_t i = 0; i < WORDS && (i == 0 || with_pci); i++) {
+		snprintf(command, sizeof(command), "grep -qE '%s' %s/dsdt.dsl", words[i], dir);
+		ck_assert_msg(system(command) == 0, "no %s", words[i]);
+	}
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -243,6 +297,13 @@ Suite *suite_acpi(void)
 	tcase_add_test(tcase, madt_has_all_processors);
 	tcase_add_test(tcase, length_is_the_same_everywhere);
 	tcase_add_test(tcase, aml);
+	tcase_add_test(tcase, disassembles);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("acpi-pci");
+	tcase_add_checked_fixture(tcase, set_up_pci, tear_down);
+	tcase_add_test(tcase, fadt_is_hardware_reduced);
+	tcase_add_test(tcase, madt_has_all_processors);
+	tcase_add_test(tcase, mcfg_has_bus_0);
 	tcase_add_test(tcase, disassembles);
 	suite_add_tcase(suite, tcase);
 	return suite;

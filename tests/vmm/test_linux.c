@@ -108,6 +108,11 @@ static void write_file(char *path, const void *data, size_t len)
 #define REGIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const struct acpi_machine machine = {.cpus = 2, .lapic_base = 0xfee00000};
+static const struct acpi_machine with_pci = {
+	.cpus = 2,
+	.lapic_base = 0xfee00000,
+	.pci.ecam = {0xff000000, 0x100000},
+};
 
 START_TEST(bzimage_lands_whole_however_memory_is_cut)
 {
@@ -115,7 +120,8 @@ START_TEST(bzimage_lands_whole_however_memory_is_cut)
 					   "64K,seed=1", "64K,seed=2", "1M,seed=3"};
 	struct gm_memory *memory =
 		make_memory(cuts[_i], REGIONS("0:640K", "1M:40M", "1G:1M,ro", "4G:8M"));
-	struct boot_params params = {.cmdline = "console=ttyS0", .append = "quiet", .acpi = &machine};
+	struct boot_params params = {.cmdline = "console=ttyS0", .append = "quiet"};
+	unsigned int last = 5;
 	char initrd[] = "/tmp/test-ird.XXXXXX", text[32];
 	uint8_t want[BODY], got[BODY];
 	struct test_image image;
@@ -126,6 +132,7 @@ START_TEST(bzimage_lands_whole_however_memory_is_cut)
 
 	body_bytes(want);
 	write_file(initrd, want, 9999);
+	params.acpi = _i % 2 ? &with_pci : &machine;
 	params.initrd = initrd;
 	new_image(&image);
 	params.kernel = write_image(&image);
@@ -150,8 +157,13 @@ START_TEST(bzimage_lands_whole_however_memory_is_cut)
 	ck_assert_mem_eq(got, want, 9999);
 	read_guest(memory, zero.acpi_rsdp_addr, text, 8);
 	ck_assert_mem_eq(text, "RSD PTR ", 8);
-	/* The memory map does not show the cuts: RAM, tables, RAM; ROM; RAM. */
-	ck_assert_uint_eq(zero.e820_entries, 6);
+	/* The memory map does not show the cuts: RAM, tables, RAM; ROM; where PCI is configured; RAM. */
+	if (_i % 2) {
+		ck_assert_uint_eq(zero.e820_table[last].addr, 0xff000000);
+		ck_assert_uint_eq(zero.e820_table[last].size, 0x100000);
+		ck_assert_uint_eq(zero.e820_table[last++].type, 2);
+	}
+	ck_assert_uint_eq(zero.e820_entries, last + 1);
 	ck_assert_uint_eq(zero.e820_table[0].addr, 0);
 	ck_assert_uint_eq(zero.e820_table[0].size, 640 << 10);
 	ck_assert_uint_eq(zero.e820_table[1].addr, 1 << 20);
@@ -159,7 +171,7 @@ START_TEST(bzimage_lands_whole_however_memory_is_cut)
 	ck_assert_uint_eq(zero.e820_table[2].addr, zero.acpi_rsdp_addr);
 	ck_assert_uint_eq(zero.e820_table[3].addr + zero.e820_table[3].size, 41 << 20);
 	ck_assert_uint_eq(zero.e820_table[4].type, 2);
-	ck_assert_uint_eq(zero.e820_table[5].addr, 4ULL << 30);
+	ck_assert_uint_eq(zero.e820_table[last].addr, 4ULL << 30);
 	/* What must stay is not where a PC has other things. */
 	ck_assert_uint_ge(zero.hdr.ramdisk_image, 1 << 20);
 	/* The page tables map the entry and the last of the first 4 GiB, one to one. */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Eventfds of queues: made, connected to the guest's writes, and read on the loop's thread. */
+#include "devices/virtio-notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/*
+ * The way of one queue's notifications over the loop. Made at the first DRIVER_OK, kept till the
+ * end: a watch is removed on the loop's thread only, and a reset comes on a vCPU's.
+ */
+struct queue_kick {
+	struct virtio_device *dev;
+	uint32_t index;
+	int eventfd; /* -1: none */
+	struct loop_watch *watch;
+	bool attached;   /* the driver's writes go to the eventfd */
+	uint64_t offset; /* those to there */
+};
+
+static void kick_ready(void *arg, uint32_t events)
+{
+	struct queue_kick *kick = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(kick->eventfd, &count, sizeof(count)) != sizeof(count))
+		return;
+	virtio_lock(kick->dev);
+	virtio_queue_notify(kick->dev, kick->index);
+	virtio_unlock(kick->dev);
+}
+
+/* Make the eventfd and watch of a queue, if they are not there. */
+static int kick_open(struct virtio_notifier *notifier, struct queue_kick *kick)
+{
+	if (kick->watch)
+		return 0;
+	if (kick->eventfd < 0)
+		kick->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (kick->eventfd < 0)
+		return -1;
+	kick->watch = loop_add(notifier->loop, kick->eventfd, EPOLLIN, kick_ready, kick);
+	return kick->watch ? 0 : -1;
+}
+
+void virtio_notifier_open(struct virtio_notifier *notifier)
+{
+	for (unsigned int i = 0; i < notifier->dev->queue_count; i++) {
+		if (kick_open(notifier, &notifier->kicks[i])) {
+			virtio_break(notifier->dev, "eventfd: %s", strerror(errno));
+			return;
+		}
+	}
+}
+
+void virtio_notifier_attach(struct virtio_notifier *notifier, uint64_t offset, uint64_t stride)
+{
+	struct notify_line *line = notifier->line;
+
+	for (unsigned int i = 0; line && i < notifier->dev->queue_count; i++) {
+		struct queue_kick *kick = &notifier->kicks[i];
+
+		if (!notifier->dev->queues[i].ready || kick->attached || kick->eventfd < 0)
+			continue;
+		kick->offset = offset + i * stride;
+		kick->attached =
+			line->attach(line, kick->offset, notifier->len, i, kick->eventfd) == 0;
+	}
+}
+
+void virtio_notifier_detach(struct virtio_notifier *notifier)
+{
+	struct notify_line *line = notifier->line;
+
+	for (unsigned int i = 0; i < notifier->dev->queue_count; i++) {
+		struct queue_kick *kick = &notifier->kicks[i];
+
+		if (kick->attached)
+			line->detach(line, kick->offset, notifier->len, i, kick->eventfd);
+		kick->attached = false;
+	}
+}
+
+void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)
+{
+	uint64_t one = 1;
+
+	/* It fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
+	if (write(notifier->kicks[index].eventfd, &one, sizeof(one)) < 0)
+		return;
+}
+
+int virtio_notifier_init(struct virtio_notifier *notifier, struct virtio_device *dev,
+			 struct loop *loop, struct notify_line *line, unsigned int len)
+{
+	*notifier = (struct virtio_notifier){.dev = dev, .loop = loop, .line = line, .len = len};
+	notifier->kicks = calloc(dev->queue_count, sizeof(*notifier->kicks));
+	if (!notifier->kicks)
+		return -1;
+	for (unsigned int i = 0; i < dev->queue_count; i++)
+		notifier->kicks[i] = (struct queue_kick){.dev = dev, .index = i, .eventfd = -1};
+	return 0;
+}
+
+void virtio_notifier_destroy(struct virtio_notifier *notifier)
+{
+	virtio_notifier_detach(notifier);
+	for (unsigned int i = 0; i < notifier->dev->queue_count; i++) {
+		loop_remove(notifier->kicks[i].watch);
+		if (notifier->kicks[i].eventfd >= 0)
+			close(notifier->kicks[i].eventfd);
+	}
+	free(notifier->kicks);
+}
