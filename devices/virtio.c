@@ -227,7 +227,7 @@ void virtio_set_status(struct virtio_device *dev, uint8_t value)
 		return;
 	/* It broke on the way here: drivers do not look at the status again once they are up. */
 	if (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG);
+		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
 	else if (dev->ops->activate)
 		dev->ops->activate(dev);
 }
