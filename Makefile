@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full faults lost fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full faults lost valgrind fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -82,7 +82,7 @@ REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 FAULT_LIB := $(if $(SANITIZE),,$(B)/tests/libfault.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full faults lost fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -188,6 +188,10 @@ $(TOOLS): $(B)/%: $(O)/tests/tools/%.o
 
 test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
+
+valgrind: $(B)/tests/test-guestmem ## the library's tests under valgrind: SUITES="..." (all)
+	$(Q)PROPERTY_ROUNDS=5 CK_TIMEOUT_MULTIPLIER=20 valgrind -q --error-exitcode=9 --leak-check=full \
+		$(B)/tests/test-guestmem $(SUITES)
 
 faults: tests ## fail every call of a small run once, and many while it runs
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. FAULTS=all $(B)/tests/test-kvm faults

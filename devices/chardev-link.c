@@ -60,7 +60,10 @@ void chardev_listen(struct chardev *chardev)
 
 void chardev_hang_up(struct chardev *chardev)
 {
+	bool was_gone;
+
 	pthread_mutex_lock(&chardev->lock);
+	was_gone = chardev->gone;
 	loop_remove(chardev->out_watch);
 	chardev->out_watch = NULL;
 	if (chardev->out_watched >= 0)
@@ -71,7 +74,8 @@ void chardev_hang_up(struct chardev *chardev)
 	chardev->in = -1;
 	chardev->gone = !chardev->listener;
 	pthread_mutex_unlock(&chardev->lock);
-	if (!chardev->listener)
+	/* Who was writing when it went has said so. */
+	if (!chardev->listener && !was_gone)
 		device_log(&chardev->log, chardev->name, "the other end has closed the connection");
 	if (chardev->handler.connected)
 		chardev->handler.connected(chardev->handler.arg, false);

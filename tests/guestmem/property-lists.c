@@ -152,7 +152,8 @@ void op_list_file(struct world *w)
 	run = run < there ? run : there;
 	CHECK(w, n == (ssize_t)run);
 	if (access == GM_ACCESS_WRITE) {
-		list_put(w, w->file + offset, run);
+		/* Behind the end of the file there is nothing to point to. */
+		list_put(w, w->file + (run ? offset : 0), run);
 	} else {
 		for (size_t i = 0; i < run; i++)
 			w->file[offset + i] = w->value[list.at[i]];

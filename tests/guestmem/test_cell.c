@@ -12,7 +12,9 @@
 
 static bool is_mapped(const void *host)
 {
-	return msync((void *)((uintptr_t)host & ~(PAGE - 1)), PAGE, MS_ASYNC) == 0;
+	unsigned char resident;
+
+	return mincore((void *)((uintptr_t)host & ~(PAGE - 1)), PAGE, &resident) == 0;
 }
 
 /* A cell that owns its memory. */

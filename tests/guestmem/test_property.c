@@ -10,7 +10,6 @@
 #include "tests/guestmem/property.h"
 #include "tests/guestmem/suites.h"
 
-#define ROUNDS    1000
 #define ROUND_OPS 3000
 
 static struct test_random chance;
@@ -35,13 +34,14 @@ void give_up(const struct world *w, const char *format, ...)
 
 START_TEST(agrees_with_an_array_of_bytes)
 {
+	const unsigned int rounds = (unsigned int)atoi(test_env("PROPERTY_ROUNDS", "1000"));
 	static struct world w;
 
 	w.fd = make_file(FILE_SIZE);
 	chance = test_random_new(7);
 	fill(&w, w.file, FILE_SIZE);
 	ck_assert_int_eq(pwrite(w.fd, w.file, FILE_SIZE, 0), FILE_SIZE);
-	for (w.round = 0; w.round < ROUNDS; w.round++) {
+	for (w.round = 0; w.round < rounds; w.round++) {
 		property_begin(&w);
 		for (w.op = 0; w.op < ROUND_OPS; w.op++)
 			property_operation(&w);

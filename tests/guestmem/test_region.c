@@ -135,7 +135,9 @@ END_TEST
 
 static bool is_mapped(void *host)
 {
-	return msync((void *)((uintptr_t)host & ~(PAGE - 1)), PAGE, MS_ASYNC) == 0;
+	unsigned char resident;
+
+	return mincore((void *)((uintptr_t)host & ~(PAGE - 1)), PAGE, &resident) == 0;
 }
 
 START_TEST(last_reference_unmaps)

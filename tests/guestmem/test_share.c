@@ -41,12 +41,14 @@ static struct gm_memory *make_shareable(size_t count)
 	return memory;
 }
 
-/* The other process: receives, checks what is there, writes, answers with its exit status. */
-static void child(int socket, size_t regions)
+/* The other process: gives up the memory it was forked with, receives another, checks what is
+ * there, writes, answers with its exit status. */
+static void child(int socket, struct gm_memory *other, size_t regions)
 {
 	struct gm_memory *memory;
 	uint64_t value;
 
+	gm_memory_put(other);
 	if (gm_memory_receive(socket, PAGE, &memory))
 		_exit(1);
 	if (gm_memory_count(memory) != regions)
@@ -82,7 +84,7 @@ START_TEST(two_processes_see_the_same_bytes)
 	make_pair(pair);
 	pid = fork();
 	if (pid == 0)
-		child(pair[1], regions);
+		child(pair[1], memory, regions);
 	ck_assert_int_eq(gm_memory_send(memory, pair[0], NULL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);

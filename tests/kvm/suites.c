@@ -12,5 +12,6 @@ suite_fn *const test_suites[] = {
 	lost_suite,
 	network_suite,
 	faults_suite,
+	short_suite,
 	NULL,
 };

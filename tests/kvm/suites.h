@@ -12,6 +12,7 @@ Suite *kernel_suite(void);
 Suite *lost_suite(void);
 Suite *network_suite(void);
 Suite *power_suite(void);
+Suite *short_suite(void);
 Suite *terminal_suite(void);
 
 #endif
