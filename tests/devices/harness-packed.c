@@ -47,11 +47,11 @@ uint16_t packed_owned_by_device(const struct driver_queue *q)
 	return q->avail_wrap ? F_AVAIL : F_USED;
 }
 
-/* Put one descriptor of the ring, and go on to the next entry. */
+/* Put one descriptor of the ring, with all its flags, and go on to the next entry. */
 static void put_next(struct harness *h, struct driver_queue *q, gm_addr addr, uint32_t len,
 		     uint16_t id, uint16_t flags)
 {
-	packed_put_desc(h, q->desc, q->next_desc, addr, len, id, flags | packed_owned_by_device(q));
+	packed_put_desc(h, q->desc, q->next_desc, addr, len, id, flags);
 	if (++q->next_desc == q->size) {
 		q->next_desc = 0;
 		q->avail_wrap = !q->avail_wrap;
@@ -62,21 +62,31 @@ uint16_t packed_add(struct harness *h, struct driver_queue *q, const struct buff
 		    unsigned int count, gm_addr table)
 {
 	/* The first entry of a chain is its alone until it is used: a good id. */
-	uint16_t id = q->next_desc;
+	const uint16_t id = q->next_desc, owned = packed_owned_by_device(q);
+	uint16_t head = owned;
 
 	ck_assert_uint_le(q->size, HARNESS_QUEUE_SIZE);
 	q->spans[id] = (uint16_t)(table ? 1 : count);
 	for (unsigned int i = 0; i < count; i++) {
 		uint16_t flags = buffers[i].write ? VRING_DESC_F_WRITE : 0;
 
-		if (table)
+		if (table) {
 			packed_put_desc(h, table, i, buffers[i].addr, buffers[i].len, 0, flags);
-		else
-			put_next(h, q, buffers[i].addr, buffers[i].len, id,
-				 flags | (i + 1 < count ? VRING_DESC_F_NEXT : 0));
+			continue;
+		}
+		flags |= i + 1 < count ? VRING_DESC_F_NEXT : 0;
+		head |= i ? 0 : flags;
+		put_next(h, q, buffers[i].addr, buffers[i].len, id,
+			 i ? flags | packed_owned_by_device(q) : 0);
 	}
-	if (table)
-		put_next(h, q, table, 16 * count, id, VRING_DESC_F_INDIRECT);
+	if (table) {
+		head |= VRING_DESC_F_INDIRECT;
+		put_next(h, q, table, 16 * count, id, 0);
+	}
+	/* The device may be looking: the first one's flags, which make it the device's, are the last. */
+	ck_assert_int_eq(gm_store_u16(h->memory, q->desc + 16ULL * id + FLAGS, htole16(head),
+				      __ATOMIC_RELEASE),
+			 0);
 	return id;
 }
 
