@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test bench bench-lab lint docs lab-test lab-test-full faults lost valgrind fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test prove bench bench-lab lint docs lab-test lab-test-full faults lost valgrind fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
 include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
@@ -82,7 +82,7 @@ REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 FAULT_LIB := $(if $(SANITIZE),,$(B)/tests/libfault.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test prove demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -198,6 +198,9 @@ faults: tests ## fail every call of a small run once, and many while it runs
 
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
+
+prove: ## prove the core of the slice iterator and of the descriptor walk (docs/proof.md)
+	$(Q)scripts/prove
 
 demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo

@@ -44,6 +44,12 @@ int gm_fault_store(void *host, const void *value, size_t size, int order, bool m
 struct gm_memory *gm_memory_new_empty(void);
 
 /* The iterator's step in a memory behind an IOMMU: 0 with the next slice, or an error. */
+/*@ requires gm_iter_ok(*it) && it->left + it->more > 0 && it->memory->iommu != \null;
+    requires \valid(it) && \valid(slice) && \separated(it, slice, it->memory);
+    assigns it->addr, it->left, it->more, it->iova, it->stage, *slice;
+    ensures \result == 0 ==> 0 < slice->len &&
+	it->left + it->more + slice->len == \old(it->left + it->more);
+*/
 int gm_iommu_step(struct gm_iter *it, struct gm_slice *slice);
 
 void gm_iommu_view_free(struct gm_iommu_view *view);

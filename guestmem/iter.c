@@ -11,7 +11,7 @@ struct gm_iter_step gm_iter_refill(struct gm_iter it)
 
 	if (it.memory->iommu)
 		step.it.error = gm_iommu_step(&step.it, &step.slice);
-	else if (it.addr - it.entry->start >= it.entry->size)
+	else if (!gm_entry_holds(it.entry, it.addr))
 		step.it.error = GM_ERR_INVALID_ADDRESS;
 	else
 		step.it.error = GM_ERR_READ_ONLY;
@@ -29,6 +29,13 @@ bool gm_check_range_slow(const struct gm_memory *memory, gm_addr addr, uint64_t 
 	struct gm_iter it;
 
 	gm_iter_init(&it, memory, addr, len, access);
+	/*@ loop invariant gm_iter_ok(it) && it.memory == memory && it.access == access;
+	    loop invariant memory->iommu == \null ==> it.error == 0 &&
+		it.addr + it.left == addr + len && addr <= it.addr &&
+		\forall integer a; addr <= a < it.addr ==> gm_accessible(memory, a, access);
+	    loop assigns it, slice;
+	    loop variant it.left + it.more;
+	*/
 	while (gm_iter_next(&it, &slice))
 		;
 	return it.error == 0;
@@ -58,7 +65,7 @@ int gm_get_slice_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len
 
 	if (memory->iommu)
 		return get_translated_slice(memory, addr, len, access, slice);
-	if (offset >= entry->size)
+	if (!gm_entry_holds(entry, addr))
 		return GM_ERR_INVALID_ADDRESS;
 	return len > entry->size - offset ? GM_ERR_INVALID_BACKEND : GM_ERR_READ_ONLY;
 }

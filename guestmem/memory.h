@@ -47,6 +47,74 @@ struct gm_memory {
 	uint64_t id; /* not 0, and no other memory's, not even of one that is gone */
 };
 
+/*
+ * What is proven about memories and iterators is written in ACSL, in comments that begin with an
+ * "@", and checked by `make prove`; docs/proof.md says how to read them. Here are the words for it.
+ */
+/*@ // Unsigned subtraction wraps (C11 6.2.5p9), which the prover's integers do not: assumed.
+    axiomatic gm_unsigned {
+	axiom gm_wraps: \forall integer d; -UINT64_MAX <= d < 0 ==>
+		(uint64_t)d == d + UINT64_MAX + 1;
+    }
+
+    predicate gm_holds(struct gm_entry *entry, integer addr) =
+	entry->start <= addr < entry->start + entry->size;
+
+    predicate gm_allows(struct gm_entry *entry, integer access) =
+	(access & GM_ACCESS_WRITE) == 0 || (entry->flags & GM_SLICE_READ_ONLY) == 0;
+
+    // Regions in order and apart, none empty, none up to 2^64; then an entry that holds nothing.
+    predicate gm_table(struct gm_memory *memory) =
+	\valid_read(memory) && \valid_read(memory->entries + (0 .. memory->count)) &&
+	memory->entries[memory->count].size == 0 &&
+	(memory->iommu != \null ==> memory->count == 0) &&
+	(\forall integer i; 0 <= i < memory->count ==>
+		0 < memory->entries[i].size &&
+		memory->entries[i].start + memory->entries[i].size <= UINT64_MAX) &&
+	(\forall integer i, j; 0 <= i < j < memory->count ==>
+		memory->entries[i].start + memory->entries[i].size <= memory->entries[j].start);
+
+    // The entry at @index of the table holds @addr, or none does.
+    predicate gm_is_entry(struct gm_memory *memory, struct gm_entry *entry, integer index,
+			  integer addr) =
+	0 <= index <= memory->count && entry == memory->entries + index &&
+	(\forall integer i; 0 <= i < memory->count && gm_holds(memory->entries + i, addr) ==>
+		i == index);
+
+    predicate gm_mapped(struct gm_memory *memory, integer addr) =
+	\exists integer i; 0 <= i < memory->count && gm_holds(memory->entries + i, addr);
+
+    predicate gm_accessible(struct gm_memory *memory, integer addr, integer access) =
+	\exists integer i; 0 <= i < memory->count && gm_holds(memory->entries + i, addr) &&
+		gm_allows(memory->entries + i, access);
+
+    // What the iterator lives on: the end of a region can only be held by the one behind it.
+    lemma gm_neighbour: \forall struct gm_memory *memory, struct gm_entry *entry, integer k, a;
+	gm_table(memory) && gm_is_entry(memory, entry, k, a) && gm_holds(entry, a) ==>
+	k < memory->count && gm_mapped(memory, a) &&
+	gm_is_entry(memory, entry + 1, k + 1, entry->start + entry->size);
+*/
+
+/* Whether @addr lies in the region: the difference wraps for addresses below it. Private. */
+/*@ requires \valid_read(entry) && entry->start + entry->size <= UINT64_MAX;
+    assigns \nothing;
+    ensures \result <==> gm_holds(entry, addr);
+*/
+static inline bool gm_entry_holds(const struct gm_entry *entry, gm_addr addr)
+{
+	return addr - entry->start < entry->size;
+}
+
+/* Whether the region may be accessed so. Private. */
+/*@ requires \valid_read(entry);
+    assigns \nothing;
+    ensures \result <==> gm_allows(entry, access);
+*/
+static inline bool gm_entry_allows(const struct gm_entry *entry, enum gm_access access)
+{
+	return !((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY));
+}
+
 /* A range of guest addresses. */
 struct gm_range {
 	gm_addr addr;
@@ -112,9 +180,12 @@ gm_addr gm_memory_last(const struct gm_memory *memory);
 const struct gm_entry *gm_find_entry_slow(const struct gm_memory *memory, gm_addr addr);
 
 /*
- * The entry that holds @addr, or one that does not: the caller compares (addr - entry->start) with
- * entry->size, which also covers addresses below start, since the difference wraps. Private.
+ * The entry that holds @addr, or one that does not: the caller asks gm_entry_holds(). Private.
  */
+/*@ requires gm_table(memory);
+    assigns \nothing;
+    ensures \exists integer k; gm_is_entry(memory, \result, k, addr);
+*/
 static inline const struct gm_entry *gm_find_entry(const struct gm_memory *memory, gm_addr addr)
 {
 	uint64_t bucket = (addr - memory->base) >> memory->shift;
@@ -123,7 +194,7 @@ static inline const struct gm_entry *gm_find_entry(const struct gm_memory *memor
 		const struct gm_entry *entry =
 			(const struct gm_entry *)((const char *)memory + memory->buckets[bucket]);
 
-		if (gm_likely(addr - entry->start < entry->size))
+		if (gm_likely(gm_entry_holds(entry, addr)))
 			return entry;
 	}
 	return gm_find_entry_slow(memory, addr);
@@ -134,7 +205,7 @@ static inline struct gm_region *gm_find_region(const struct gm_memory *memory, g
 {
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 
-	return addr - entry->start < entry->size ? entry->region : NULL;
+	return gm_entry_holds(entry, addr) ? entry->region : NULL;
 }
 
 /* The same with the offset of @addr in the region. Seed: to_region_addr. */
@@ -144,7 +215,7 @@ static inline struct gm_region *gm_to_region_addr(const struct gm_memory *memory
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 
 	*offset = addr - entry->start;
-	return *offset < entry->size ? entry->region : NULL;
+	return gm_entry_holds(entry, addr) ? entry->region : NULL;
 }
 
 /* Whether a region holds @addr. Seed: address_in_range, check_address. */
@@ -173,10 +244,15 @@ static inline bool gm_in_one_region(const struct gm_memory *memory, gm_addr addr
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 	uint64_t offset = addr - entry->start;
 
-	return offset < entry->size && len <= entry->size - offset &&
-	       !((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY));
+	return gm_entry_holds(entry, addr) && len <= entry->size - offset &&
+	       gm_entry_allows(entry, access);
 }
 
+/*@ requires gm_table(memory);
+    assigns \nothing;
+    ensures memory->iommu == \null ==> (\result != 0 <==>
+	\forall integer a; addr <= a < addr + len ==> gm_accessible(memory, a, access));
+*/
 bool gm_check_range_slow(const struct gm_memory *memory, gm_addr addr, uint64_t len,
 			 enum gm_access access);
 
@@ -207,8 +283,8 @@ static inline int gm_get_slice(const struct gm_memory *memory, gm_addr addr, uin
 	const struct gm_entry *entry = gm_find_entry(memory, addr);
 	uint64_t offset = addr - entry->start;
 
-	if (gm_unlikely(offset >= entry->size || len > entry->size - offset ||
-			((access & GM_ACCESS_WRITE) && (entry->flags & GM_SLICE_READ_ONLY))))
+	if (gm_unlikely(!gm_entry_holds(entry, addr) || len > entry->size - offset ||
+			!gm_entry_allows(entry, access)))
 		return gm_get_slice_slow(memory, addr, len, access, slice);
 	slice->host = entry->host + offset;
 	slice->len = len;
@@ -274,6 +350,16 @@ enum gm_iter_stage {
 	GM_ITER_PHYSICAL, /* the translation is switched off */
 };
 
+/*@ // What is so between any two calls.
+    predicate gm_iter_ok(struct gm_iter it) =
+	gm_table(it.memory) && it.left + it.more <= UINT64_MAX &&
+	(it.error != 0 ==> it.left == 0 && it.more == 0) &&
+	(it.memory->iommu == \null ==> it.more == 0) &&
+	(it.memory->iommu != \null ==> it.entry == it.memory->entries) &&
+	(it.memory->iommu == \null && it.left != 0 ==>
+		\exists integer k; gm_is_entry(it.memory, it.entry, k, it.addr));
+*/
+
 /* By value, so that the caller's iterator can live in registers. Private. */
 struct gm_iter_step {
 	struct gm_iter it;
@@ -281,11 +367,32 @@ struct gm_iter_step {
 };
 
 /* Whether an IOMMU refuses an access of no bytes: 0 or GM_ERR_IOMMU. Private. */
+/*@ assigns \nothing; */
 int gm_iommu_empty(const struct gm_memory *memory, gm_addr iova, enum gm_access access);
 
 /* The step where the entry at hand does not hold the address, or may not be written. Private. */
+/*@ requires gm_iter_ok(it) && it.left + it.more > 0;
+    requires it.memory->iommu == \null ==>
+	!gm_holds(it.entry, it.addr) || !gm_allows(it.entry, it.access);
+    assigns \nothing;
+    ensures gm_iter_ok(\result.it) && \result.it.memory == it.memory;
+    ensures \result.it.error == 0 ==> 0 < \result.slice.len &&
+	\result.it.left + \result.it.more + \result.slice.len == it.left + it.more;
+    ensures it.memory->iommu == \null ==> \result.it.addr == it.addr;
+    ensures it.memory->iommu == \null && gm_holds(it.entry, it.addr) ==>
+	\result.it.error == GM_ERR_READ_ONLY;
+    ensures it.memory->iommu == \null && !gm_holds(it.entry, it.addr) ==>
+	\result.it.error == GM_ERR_INVALID_ADDRESS;
+*/
 struct gm_iter_step gm_iter_refill(struct gm_iter it);
 
+/*@ requires gm_table(memory) && \valid(it);
+    requires \separated(it, memory) && \separated(it, memory->entries + (0 .. memory->count));
+    assigns *it;
+    ensures gm_iter_ok(*it) && it->memory == memory && it->access == access;
+    ensures it->error == 0 ==> it->left + it->more == len;
+    ensures memory->iommu == \null ==> it->error == 0 && it->addr == addr;
+*/
 static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memory, gm_addr addr,
 				uint64_t len, enum gm_access access)
 {
@@ -307,6 +414,36 @@ static inline void gm_iter_init(struct gm_iter *it, const struct gm_memory *memo
 	}
 }
 
+/*@ requires gm_iter_ok(*it) && \valid(it) && \valid(slice);
+    requires \separated(it, slice, it->memory);
+    requires \separated(it, it->memory->entries + (0 .. it->memory->count)) &&
+	\separated(slice, it->memory->entries + (0 .. it->memory->count));
+    assigns it->entry, it->addr, it->left, it->more, it->iova, it->error, it->stage, *slice;
+    ensures gm_iter_ok(*it);
+    ensures \result ==> it->error == 0 && 0 < slice->len &&
+	it->left + it->more + slice->len == \old(it->left + it->more);
+    ensures !\result ==> it->left == 0 && it->more == 0;
+    ensures !\result && it->error == 0 ==> \old(it->left + it->more) == 0;
+
+    behavior end:
+	assumes it->left == 0 && it->more == 0;
+	ensures !\result && *it == \old(*it);
+    behavior slice:
+	assumes it->memory->iommu == \null && it->left != 0 &&
+		gm_accessible(it->memory, it->addr, it->access);
+	ensures \result && it->addr == \old(it->addr) + slice->len;
+	ensures \let entry = \old(it->entry);
+		gm_holds(entry, \old(it->addr)) && gm_allows(entry, it->access) &&
+		it->addr <= entry->start + entry->size &&
+		slice->dirty_offset == \old(it->addr) - entry->start &&
+		slice->host == entry->host + slice->dirty_offset;
+    behavior hole:
+	assumes it->memory->iommu == \null && it->left != 0 &&
+		!gm_accessible(it->memory, it->addr, it->access);
+	ensures !\result && it->addr == \old(it->addr);
+	ensures gm_mapped(it->memory, it->addr) ==> it->error == GM_ERR_READ_ONLY;
+	ensures !gm_mapped(it->memory, it->addr) ==> it->error == GM_ERR_INVALID_ADDRESS;
+*/
 static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 {
 	const struct gm_entry *entry;
@@ -314,8 +451,10 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 
 	if (it->left == 0 && gm_likely(it->more == 0))
 		return false;
-	if (gm_unlikely(it->left == 0 || it->addr - it->entry->start >= it->entry->size ||
-			((it->access & GM_ACCESS_WRITE) && (it->entry->flags & GM_SLICE_READ_ONLY)))) {
+	if (gm_unlikely(it->left == 0 || !gm_entry_holds(it->entry, it->addr) ||
+			!gm_entry_allows(it->entry, it->access))) {
+		/*@ assert mapped: it->memory->iommu == \null && gm_holds(it->entry, it->addr) ==>
+			gm_mapped(it->memory, it->addr); */
 		struct gm_iter_step step = gm_iter_refill(*it);
 
 		/* Field by field, so that compilers keep both structures in registers. */
@@ -331,9 +470,15 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 		slice->dirty = step.slice.dirty;
 		slice->dirty_offset = step.slice.dirty_offset;
 		slice->flags = step.slice.flags;
+		/*@ assert refilled: gm_iter_ok(*it); */
 		return step.it.error == 0;
 	}
 	entry = it->entry;
+	/*@ assert found: \exists integer k; gm_is_entry(it->memory, entry, k, it->addr) &&
+		k < it->memory->count; */
+	/*@ assert plain: it->memory->iommu == \null; */
+	/*@ assert neighbour: \exists integer k; gm_is_entry(it->memory, entry + 1, k,
+		entry->start + entry->size); */
 	offset = it->addr - entry->start;
 	len = entry->size - offset;
 	len = len < it->left ? len : it->left;
@@ -345,6 +490,9 @@ static inline bool gm_iter_next(struct gm_iter *it, struct gm_slice *slice)
 	it->addr += len;
 	it->left -= len;
 	it->entry = entry + 1;
+	/*@ assert onward: it->left != 0 ==> it->addr == entry->start + entry->size; */
+	/*@ assert again: it->left != 0 ==>
+		\exists integer k; gm_is_entry(it->memory, it->entry, k, it->addr); */
 	return true;
 }
 
