@@ -25,22 +25,44 @@
 #define F_AVAIL (1U << VRING_PACKED_DESC_F_AVAIL)
 #define F_USED  (1U << VRING_PACKED_DESC_F_USED)
 
+/*@ predicate virtq_position(struct virtq *vq, integer position) =
+	\valid_read(vq) && 0 < vq->size <= VIRTQ_SIZE_LIMIT && 0 <= position < 2 * vq->size;
+*/
+
+/*@ requires virtq_position(vq, position);
+    assigns \nothing;
+    ensures \result <==> position < vq->size;
+*/
 static inline bool wrap_of(const struct virtq *vq, uint32_t position)
 {
 	return position < vq->size;
 }
 
+/*@ requires virtq_position(vq, position);
+    assigns \nothing;
+    ensures \result < vq->size;
+    ensures \result == position || \result == position - vq->size;
+*/
 static inline uint32_t index_of(const struct virtq *vq, uint32_t position)
 {
 	return position < vq->size ? position : position - vq->size;
 }
 
 /* Where the entry is in the ring. */
+/*@ requires virtq_position(vq, position);
+    assigns \nothing;
+    ensures \result + DESC_SIZE <= DESC_SIZE * vq->size;
+*/
 static inline uint64_t entry_of(const struct virtq *vq, uint32_t position)
 {
 	return DESC_SIZE * (uint64_t)index_of(vq, position);
 }
 
+/*@ requires virtq_position(vq, position) && entries <= 2 * vq->size;
+    assigns \nothing;
+    ensures virtq_position(vq, \result);
+    ensures \result == position + entries || \result == position + entries - 2 * vq->size;
+*/
 static inline uint16_t advance(const struct virtq *vq, uint32_t position, uint32_t entries)
 {
 	position += entries;
@@ -48,6 +70,11 @@ static inline uint16_t advance(const struct virtq *vq, uint32_t position, uint32
 }
 
 /* How many entries @to is ahead of @from. */
+/*@ requires virtq_position(vq, from) && virtq_position(vq, to);
+    assigns \nothing;
+    ensures \result < 2 * vq->size;
+    ensures from + \result == to || from + \result == to + 2 * vq->size;
+*/
 static inline uint32_t distance(const struct virtq *vq, uint32_t from, uint32_t to)
 {
 	return to >= from ? to - from : to + 2 * vq->size - from;
@@ -94,6 +121,9 @@ const char *virtq_packed_enable(struct virtq *vq, const struct gm_memory *memory
 
 /* --- chains out ------------------------------------------------------------------------------ */
 
+/*@ requires virtq_position(vq, position);
+    assigns \nothing;
+*/
 static inline bool available(const struct virtq *vq, uint32_t position, uint16_t flags)
 {
 	bool wrap = wrap_of(vq, position);
@@ -118,9 +148,22 @@ static int peek(struct virtq *vq, const struct gm_memory *memory)
 }
 
 /* All entries of an indirect table, in order: there is no next in it (2.8.7). */
+/*@ requires virtq_ok(vq) && \valid(walk) && \separated(walk, vq) &&
+	\separated(walk, vq->ranges + (0 .. vq->max_size - 1));
+    requires virtq_walk_ok(*walk, vq->max_size) && walk->limit == vq->max_size;
+    requires walk->index == 0 && vq->table.len == DESC_SIZE * walk->entries;
+    assigns *walk, vq->table, vq->bounce[0 .. 1], vq->ranges[0 .. vq->max_size - 1];
+    ensures \result == \null ==> virtq_walk_ok(*walk, vq->max_size);
+*/
 static const char *walk_table(struct virtq *vq, const struct gm_memory *memory,
 			      struct virtq_walk *walk)
 {
+	/*@ loop invariant virtq_walk_ok(*walk, vq->max_size) && walk->limit == vq->max_size;
+	    loop invariant walk->index <= walk->entries;
+	    loop invariant vq->table.len == DESC_SIZE * walk->entries;
+	    loop assigns *walk, vq->table, vq->bounce[0 .. 1], vq->ranges[0 .. vq->max_size - 1];
+	    loop variant walk->entries - walk->index;
+	*/
 	for (; walk->index < walk->entries; walk->index++) {
 		struct virtq_desc desc;
 		const char *error;
@@ -142,9 +185,29 @@ static const char *walk_table(struct virtq *vq, const struct gm_memory *memory,
 }
 
 /* The chain at next_avail, whose first flags were read already; in *@slots its entries. */
+/*@ requires virtq_ok(vq) && virtq_position(vq, vq->next_avail) && vq->slots_out <= vq->size;
+    requires \valid(walk) && \valid(id) && \valid(slots);
+    requires \separated(walk, id, slots, vq) &&
+	\separated(walk, vq->ranges + (0 .. vq->max_size - 1)) &&
+	\separated(id, vq->ranges + (0 .. vq->max_size - 1)) &&
+	\separated(slots, vq->ranges + (0 .. vq->max_size - 1));
+    requires walk->descriptors == 0 && walk->ranges == 0 && walk->crossing == 0;
+    requires walk->readable == 0 && walk->readable_len == 0 && walk->len == 0 && !walk->indirect;
+    assigns *walk, *id, *slots, vq->desc_area, vq->table, vq->bounce[0 .. 1],
+	vq->ranges[0 .. vq->max_size - 1];
+    ensures \result == \null ==> virtq_walk_ok(*walk, vq->max_size) &&
+	0 < *slots <= vq->size - vq->slots_out;
+*/
 static const char *walk_ring(struct virtq *vq, const struct gm_memory *memory,
 			     struct virtq_walk *walk, uint16_t flags, uint16_t *id, uint32_t *slots)
 {
+	/*@ loop invariant virtq_walk_ok(*walk, vq->max_size) && walk->descriptors == *slots;
+	    loop invariant *slots <= vq->size - vq->slots_out && !walk->indirect;
+	    loop invariant vq->desc_area.len == DESC_SIZE * vq->size;
+	    loop assigns *walk, *id, *slots, flags, vq->desc_area, vq->table, vq->bounce[0 .. 1],
+		vq->ranges[0 .. vq->max_size - 1];
+	    loop variant vq->size - *slots;
+	*/
 	for (*slots = 0;;) {
 		uint32_t position = advance(vq, vq->next_avail, *slots);
 		struct virtq_desc desc;

@@ -30,22 +30,26 @@ struct virtq_desc {
 	gm_le64_t words[2];
 };
 
+/*@ assigns \nothing; */
 static inline gm_addr virtq_desc_addr(const struct virtq_desc *desc)
 {
 	return gm_le64_get(desc->words[0]);
 }
 
+/*@ assigns \nothing; */
 static inline uint32_t virtq_desc_len(const struct virtq_desc *desc)
 {
 	return (uint32_t)gm_le64_get(desc->words[1]);
 }
 
 /* The one behind the length, and the last. */
+/*@ assigns \nothing; */
 static inline uint16_t virtq_desc_third(const struct virtq_desc *desc)
 {
 	return (uint16_t)(gm_le64_get(desc->words[1]) >> 32);
 }
 
+/*@ assigns \nothing; */
 static inline uint16_t virtq_desc_fourth(const struct virtq_desc *desc)
 {
 	return (uint16_t)(gm_le64_get(desc->words[1]) >> 48);
@@ -98,6 +102,13 @@ enum virtq_step {
 	VIRTQ_STEP_TOO_MANY = -3,
 };
 
+/*@ assigns \nothing;
+    ensures \result >= 0 ==> \result < entries && taken < limit;
+    ensures \result >= 0 <==> (flags & VRING_DESC_F_NEXT) && next < entries && taken < limit;
+    ensures \result >= 0 ==> \result == next;
+    ensures \result < 0 ==> \result == VIRTQ_STEP_END || \result == VIRTQ_STEP_OUT_OF_RANGE ||
+	\result == VIRTQ_STEP_TOO_MANY;
+*/
 static inline int virtq_step(uint16_t flags, uint16_t next, uint32_t entries, uint32_t taken,
 			     uint32_t limit)
 {
@@ -125,7 +136,25 @@ struct virtq_walk {
 	bool indirect;
 };
 
+/*@ // The queue as virtq_enable() leaves it: its arrays are as long as the device's maximum.
+    predicate virtq_ok(struct virtq *vq) =
+	\valid(vq) && 0 < vq->size <= vq->max_size && vq->max_size <= VIRTQ_SIZE_LIMIT &&
+	vq->desc_area.len == DESC_SIZE * vq->size &&
+	\valid(vq->ranges + (0 .. vq->max_size - 1)) && \separated(vq, vq->ranges + (0 .. vq->max_size - 1));
+
+    // Whatever the driver wrote: no more buffers than descriptors, no more of these than @max.
+    predicate virtq_walk_ok(struct virtq_walk walk, integer max) =
+	walk.ranges <= walk.descriptors <= max &&
+	walk.crossing <= walk.ranges && walk.readable <= walk.ranges &&
+	walk.readable_len <= walk.len <= CHAIN_BYTES_MAX;
+*/
+
 /* Read descriptor @index of @table. No local is needed where it has to be read by address. */
+/*@ requires \valid(vq) && \valid(table) && \valid(desc);
+    requires DESC_SIZE * (index + 1) <= table->len;
+    assigns *desc, table->memory, table->host, table->readable, table->writable, table->dirty,
+	table->dirty_offset, vq->bounce[0 .. 1];
+*/
 static inline bool virtq_read_desc(struct virtq *vq, const struct gm_memory *memory,
 				   struct gm_window *table, uint32_t index, struct virtq_desc *desc)
 {
@@ -145,6 +174,10 @@ static inline bool virtq_read_desc(struct virtq *vq, const struct gm_memory *mem
 unsigned int virtq_count_pieces(const struct gm_memory *memory, gm_addr addr, uint32_t len,
 				enum gm_access access);
 
+/*@ requires \valid(walk) && walk->crossing < UINT32_MAX;
+    assigns walk->crossing;
+    ensures \old(walk->crossing) <= walk->crossing <= \old(walk->crossing) + 1;
+*/
 /* Whether a buffer is backed for @access; counts those that a region boundary cuts. */
 static inline bool virtq_check_buffer(struct virtq_walk *walk, const struct gm_memory *memory,
 				      gm_addr addr, uint32_t len, enum gm_access access)
@@ -158,10 +191,20 @@ static inline bool virtq_check_buffer(struct virtq_walk *walk, const struct gm_m
 	return pieces != 0;
 }
 
+/*@ requires \valid(vq);
+    assigns vq->table;
+    ensures \result == \null ==> len != 0 && len % DESC_SIZE == 0 && vq->table.len == len;
+*/
 /* Whether a walk may go on in an indirect table, vq->table from here on: NULL or what is wrong. */
 const char *virtq_check_indirect(struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags);
 
 /* Inline, and nothing out of line sees the walk: it stays in registers. */
+/*@ requires \valid(vq) && \valid(walk) && \separated(vq, walk);
+    assigns vq->table, walk->entries, walk->index, walk->limit, walk->indirect;
+    ensures \result == \null ==> !\old(walk->indirect) && 0 < walk->entries &&
+	DESC_SIZE * walk->entries == vq->table.len;
+    ensures walk->indirect && walk->index == 0 && walk->limit == vq->max_size;
+*/
 static inline const char *virtq_enter_indirect(struct virtq *vq, struct virtq_walk *walk,
 					       gm_addr addr, uint32_t len, uint16_t flags)
 {
@@ -177,6 +220,19 @@ static inline const char *virtq_enter_indirect(struct virtq *vq, struct virtq_wa
 }
 
 /* Add one buffer to the chain. */
+/*@ requires \valid(walk) && virtq_walk_ok(*walk, VIRTQ_SIZE_LIMIT);
+    requires \valid(ranges + walk->ranges) && \separated(walk, ranges + walk->ranges);
+    assigns walk->writing, walk->readable, walk->readable_len, walk->len, walk->crossing,
+	walk->ranges, ranges[\old(walk->ranges)];
+    ensures walk->crossing <= walk->ranges + 1 && walk->readable <= walk->ranges;
+    ensures \old(walk->ranges) <= walk->ranges <= \old(walk->ranges) + 1;
+    ensures \result == \null ==> walk->crossing <= walk->ranges &&
+	walk->readable_len <= walk->len <= CHAIN_BYTES_MAX;
+    ensures \result == \null ==> walk->len == \old(walk->len) + len;
+    ensures \result == \null && len != 0 ==> walk->ranges == \old(walk->ranges) + 1 &&
+	ranges[\old(walk->ranges)].addr == addr && ranges[\old(walk->ranges)].len == len;
+    ensures \result == \null && !write ==> !\old(walk->writing);
+*/
 static inline const char *virtq_add_buffer(struct gm_range *ranges, const struct gm_memory *memory,
 					   struct virtq_walk *walk, gm_addr addr, uint32_t len,
 					   bool write)

@@ -79,6 +79,9 @@ static int refill(struct virtq *vq, const struct gm_memory *memory)
 }
 
 /* What is wrong with a chain that ends so: NULL if nothing is. */
+/*@ assigns \nothing;
+    ensures \result == \null <==> step == VIRTQ_STEP_END;
+*/
 static const char *step_error(int step)
 {
 	switch (step) {
@@ -89,12 +92,31 @@ static const char *step_error(int step)
 }
 
 /* Collect the descriptors of a chain. Returns NULL or what is wrong with it. */
+/*@ requires virtq_ok(vq) && \valid(walk) && \separated(walk, vq) &&
+	\separated(walk, vq->ranges + (0 .. vq->max_size - 1));
+    requires walk->entries == vq->size && walk->limit == vq->size && walk->index < vq->size;
+    requires walk->descriptors == 0 && walk->ranges == 0 && walk->crossing == 0;
+    requires walk->readable == 0 && walk->readable_len == 0 && walk->len == 0 && !walk->indirect;
+    assigns *walk, vq->desc_area, vq->table, vq->bounce[0 .. 1], vq->ranges[0 .. vq->max_size - 1];
+    ensures \result == \null ==> virtq_walk_ok(*walk, vq->max_size);
+*/
 static inline const char *walk_chain(struct virtq *vq, const struct gm_memory *memory,
 				     struct virtq_walk *walk)
 {
 	struct gm_window *table = &vq->desc_area;
 	struct gm_range *ranges = vq->ranges;
 
+	/*@ loop invariant virtq_walk_ok(*walk, vq->max_size);
+	    loop invariant walk->descriptors < walk->limit <= vq->max_size;
+	    loop invariant walk->index < walk->entries;
+	    loop invariant table == (walk->indirect ? &vq->table : &vq->desc_area);
+	    loop invariant walk->indirect ==> vq->table.len == DESC_SIZE * walk->entries;
+	    loop invariant !walk->indirect ==> vq->desc_area.len == DESC_SIZE * walk->entries;
+	    loop invariant !walk->indirect ==> walk->limit == vq->size;
+	    loop assigns *walk, table, vq->desc_area, vq->table, vq->bounce[0 .. 1],
+		vq->ranges[0 .. vq->max_size - 1];
+	    loop variant (walk->indirect ? 0 : vq->max_size + 1) + walk->limit - walk->descriptors;
+	*/
 	for (;;) {
 		struct virtq_desc desc;
 		const char *error;
