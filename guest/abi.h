@@ -58,6 +58,7 @@ struct abi_region {
 #define ABI_KEY_CONSOLE_ECHO   "consoleecho="
 #define ABI_KEY_CONSOLE_PORT   "consoleport="
 #define ABI_KEY_IDLE           "idle="
+#define ABI_KEY_RESTART        "restart="
 #define ABI_KEY_RING           "ring="
 #define ABI_KEY_VSOCK_PEER     "vsockpeer="
 #define ABI_KEY_UDP_ECHO       "udpecho="

@@ -10,6 +10,9 @@
 #include "guest/tests/tests.h"
 #include "guest/virtio.h"
 
+#define KEYBOARD_COMMAND 0x64
+#define KEYBOARD_RESET   0xfe
+
 #define TABLE_LINE(text, name) {text, test_##name},
 
 static const struct test tests[] = {FOR_EACH_TEST(TABLE_LINE)};
@@ -46,6 +49,13 @@ static __attribute__((noreturn)) void idle(void)
 		halt();
 }
 
+/* The machine begins again, with its devices as the tests left them. */
+static void reset_ring0(void *arg)
+{
+	(void)arg;
+	outb(KEYBOARD_COMMAND, KEYBOARD_RESET);
+}
+
 void kernel_main(void)
 {
 	bool passed;
@@ -63,5 +73,7 @@ void kernel_main(void)
 	passed = tap_run(tests, sizeof(tests) / sizeof(tests[0]));
 	if (passed && cmdline_get(ABI_KEY_IDLE, 0))
 		idle();
+	if (passed && cmdline_get(ABI_KEY_RESTART, 0))
+		ring0(reset_ring0, NULL);
 	kernel_exit(passed ? ABI_EXIT_PASSED : ABI_EXIT_FAILED);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The test kernel on memories of different cuts, with all devices: every line of its TAP is ok. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,23 @@ START_TEST(as_many_devices_as_the_bus_has_slots)
 }
 END_TEST
 
+/* Reset while they are up, devices work on the second and third day as on the first. */
+START_TEST(devices_after_a_restart)
+{
+	static const char day[] = "1..1\n# 2 devices\nok 1 - irq-devices\n";
+	char days[3 * sizeof(day)];
+
+	NEED_KVM();
+	snprintf(days, sizeof(days), "%s%s%s", day, day, day);
+	vm_start(&vm, ARGS(built("guest/kernel.elf"), "--transport", _i ? "pci" : "mmio", "--rng",
+			   "--console", "null", "--cmdline", "tests=irq-devices restart=1"));
+	vm_expect_output(&vm, days);
+	kill(vm.pid, SIGTERM);
+	ck_assert_int_eq(vm_wait(&vm), 128 + SIGTERM);
+	ck_assert_str_eq(vm.errors, "");
+}
+END_TEST
+
 /* What the kernel gave has left the host, and what it said about itself is known. */
 START_TEST(balloon_gives_back)
 {
@@ -247,6 +265,7 @@ Suite *kernel_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_kernel, 0, COUNT(memories) * COUNT(rings));
 	tcase_add_test(tcase, as_many_devices_as_the_bus_has_slots);
+	tcase_add_loop_test(tcase, devices_after_a_restart, 0, 2);
 	tcase_add_test(tcase, balloon_gives_back);
 	suite_add_tcase(suite, tcase);
 	return suite;
