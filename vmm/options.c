@@ -369,14 +369,19 @@ static const struct option_device *first_disk(const struct options *options)
 	return NULL;
 }
 
-/* What Linux is told unless --cmdline says it all: where its console and its root are. */
+/*
+ * What Linux is told unless --cmdline says it all: where its console and its root are, and to
+ * reboot through ACPI. On reduced hardware a kernel that knows EFI would take that, even without an
+ * EFI, and then jump to a BIOS.
+ */
 static int make_linux_words(struct options *options)
 {
 	const struct option_device *disk = first_disk(options);
 	const char *words = disk ? strchr(disk->args, ',') : NULL;
 	bool ro = words && (strncmp(words, ",ro", 3) == 0 || strstr(words, ",ro,"));
 
-	return asprintf(&options->linux_words, "console=%s%s", has_stdio(options) ? "hvc0" : "ttyS0",
+	return asprintf(&options->linux_words, "console=%s reboot=a%s",
+			has_stdio(options) ? "hvc0" : "ttyS0",
 			!disk ? ""
 			: ro  ? " root=/dev/vda ro"
 			      : " root=/dev/vda rw") < 0;

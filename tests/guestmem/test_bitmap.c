@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/guestmem/fixture.h"
 #include "tests/guestmem/suites.h"
@@ -227,13 +228,15 @@ END_TEST
  * who took the bit. In each round the bit is set already, one side writes and marks while the other
  * takes the bit and copies: either the copy has the value, or there is a new bit.
  */
-#define RACE_ROUNDS 300000
+#define RACE_ROUNDS  300000
+#define RACE_SECONDS 10 /* fewer rounds where the two have to share a processor with others */
 
 static struct {
 	struct gm_bitmap *bitmap;
 	unsigned int started, finished; /* rounds, by the side that takes and the one that writes */
 	uint64_t pad[8];
 	unsigned int value;
+	unsigned int rounds;
 } race;
 
 static void wait_for(const unsigned int *counter, unsigned int round)
@@ -246,7 +249,8 @@ static void wait_for(const unsigned int *counter, unsigned int round)
 
 static void *write_and_mark(void *arg)
 {
-	for (unsigned int round = 1; round <= RACE_ROUNDS; round++) {
+	for (unsigned int round = 1; round <= __atomic_load_n(&race.rounds, __ATOMIC_RELAXED);
+	     round++) {
 		wait_for(&race.started, round);
 		/* The bit in this cache, the value in the other: the store is late, the look early. */
 		(void)__atomic_load_n(race.bitmap->words, __ATOMIC_ACQUIRE);
@@ -259,13 +263,17 @@ static void *write_and_mark(void *arg)
 
 START_TEST(no_write_is_lost_between_mark_and_take)
 {
+	const time_t end = time(NULL) + RACE_SECONDS;
 	unsigned int lost = 0, copy = 0;
 	pthread_t thread;
 	uint64_t words[1];
 
+	race.rounds = RACE_ROUNDS;
 	race.bitmap = make_bitmap(PAGE, PAGE);
 	ck_assert_int_eq(pthread_create(&thread, NULL, write_and_mark, NULL), 0);
-	for (unsigned int round = 1; round <= RACE_ROUNDS; round++) {
+	for (unsigned int round = 1; round <= race.rounds; round++) {
+		if (round % 64 == 0 && time(NULL) >= end)
+			__atomic_store_n(&race.rounds, round, __ATOMIC_RELAXED);
 		gm_bitmap_set(race.bitmap, 0);
 		__atomic_store_n(&race.started, round, __ATOMIC_RELEASE);
 		for (volatile unsigned int delay = round % 256; delay; delay--)
