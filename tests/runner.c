@@ -81,13 +81,20 @@ const char *test_env(const char *name, const char *fallback)
 	return value && *value ? value : fallback;
 }
 
+/* Suites with a test case named, all if none is; without those named behind a "-". */
 static bool wanted(Suite *suite, int argc, char **argv)
 {
+	bool any = false, named = false;
+
 	for (int i = 1; i < argc; i++) {
-		if (suite_tcase(suite, argv[i]))
-			return true;
+		if (argv[i][0] != '-') {
+			any = true;
+			named |= suite_tcase(suite, argv[i]) != 0;
+		} else if (suite_tcase(suite, argv[i] + 1)) {
+			return false;
+		}
 	}
-	return argc == 1;
+	return named || !any;
 }
 
 int main(int argc, char **argv)
