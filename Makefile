@@ -64,12 +64,15 @@ O := $(B)/obj
 objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 GUESTMEM_OBJS := $(call objs,guestmem)
-# User-mode networking is linked by name into what may load a library, and missing elsewhere: the
-# table of network backends refers to it weakly.
-USER_NET := $(O)/devices/net-user%
-DEVICES_OBJS := $(filter-out $(USER_NET),$(call objs,devices))
-USER_NET_OBJS := $(if $(filter -DHAVE_SLIRP,$(DEP_CFLAGS)),$(filter $(USER_NET),$(call objs,devices)))
-VMM_OBJS := $(filter-out $(O)/vmm/main.o,$(call objs,vmm))
+# What takes a library that need not be there is linked by name, and into the static binary not at
+# all; whoever uses it refers to it weakly. User-mode networking; configuration and control in JSON.
+EXTRA_SLIRP := $(O)/devices/net-user%
+EXTRA_JANSSON := $(O)/vmm/config% $(O)/vmm/control%
+EXTRAS := $(EXTRA_SLIRP) $(EXTRA_JANSSON)
+DEVICES_OBJS := $(filter-out $(EXTRAS),$(call objs,devices))
+VMM_OBJS := $(filter-out $(EXTRAS) $(O)/vmm/main.o,$(call objs,vmm))
+extra = $(if $(filter -DHAVE_$(1),$(DEP_CFLAGS)),$(filter $(EXTRA_$(1)),$(call objs,devices vmm)))
+EXTRA_OBJS := $(call extra,SLIRP) $(call extra,JANSSON)
 LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
 
 TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.S))
@@ -95,17 +98,24 @@ $(LIBS):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/vmm: $(O)/vmm/main.o $(USER_NET_OBJS) $(LIBS)
+$(B)/vmm: $(O)/vmm/main.o $(EXTRA_OBJS) $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
-$(B)/vmm-static: $(O)/vmm/main.o $(LIBS)
+# One small file: objects of its own, compiled for size.
+SMALL := $(patsubst $(O)/%,$(O)/small/%,$(O)/vmm/main.o $(VMM_OBJS) $(DEVICES_OBJS) $(GUESTMEM_OBJS))
+$(O)/small/%.o: %.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(DEBUG),,-Os) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/vmm-static: $(SMALL)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections,-z,pack-relative-relocs,-z,noseparate-code -o $@ $^ $(DEP_LIBS)
 	$(Q)strip $@
 
 # Nothing unwinds through the monitor but debuggers, which read what -g writes.
-$(VMM_OBJS) $(DEVICES_OBJS) $(USER_NET_OBJS) $(O)/vmm/main.o: CFLAGS_ALL += $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
+$(VMM_OBJS) $(DEVICES_OBJS) $(EXTRA_OBJS) $(O)/vmm/main.o $(SMALL): CFLAGS_ALL += $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
 
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$@)
@@ -141,7 +151,7 @@ $(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
 PARTS_kvm := $(O)/tests/devices/net-ns.o
 TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
 define test_program
-$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(PARTS_$(1)) $(O)/tests/runner.o $(USER_NET_OBJS) $(LIBS)
+$(B)/tests/test-$(1): $(call objs,tests/$(1)) $(PARTS_$(1)) $(O)/tests/runner.o $(EXTRA_OBJS) $(LIBS)
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
@@ -178,7 +188,7 @@ $(B)/conformance: $(call objs,tests/conformance) $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
-$(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(USER_NET_OBJS) $(LIBS)
+$(BENCHES): $(B)/%: $(O)/tests/bench/%.o $(EXTRA_OBJS) $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
 
