@@ -4,8 +4,10 @@
  * done goes back in batches. What a request is and when it is through is blk-request.c's.
  *
  * A read is tried at once with RWF_NOWAIT: what is in the page cache comes without a second system
- * call, thread or wake-up. All else goes to the engine, everything that one notification brought
- * in one batch. While it is there the request holds the guest memory it was made for, with a copy
+ * call, thread or wake-up. A write into the page cache is a copy, and done at once, too, so many
+ * bytes of a notification and as long as it is as quick as that: io_uring would hand it to a thread
+ * of the kernel's. All else goes to the engine, everything that one notification brought in one
+ * batch. While it is there the request holds the guest memory it was made for, with a copy
  * of the chain's ranges; whatever happens to the machine's memory meanwhile, the host pointers stay
  * good.
  */
@@ -91,12 +93,37 @@ static void drop(struct blk_request *req)
 
 /* --- the life of a request -------------------------------------------------------------------- */
 
-/* Try a read without waiting. Whether its result is there. */
+/*
+ * Write to the page cache if that can be expected to be a copy. One that took long, since the host
+ * has too much to write back or reads a page to change a part of it, is the last for a while: the
+ * loop has others to serve. Whether its result is there.
+ */
+static bool written_at_once(struct blk_request *req)
+{
+	struct blk_queue *queue = req->queue;
+	struct blk_op *op = &req->op;
+	uint64_t len = gm_sg_left(&req->data), begin;
+
+	if (queue->blk->image.memory_align || op->flags || !len || len > queue->write_budget)
+		return false;
+	begin = queue->blk->clock();
+	if (begin < queue->slow_until)
+		return false;
+	queue->write_budget -= len;
+	op->result = blk_op_run(queue->blk->image.fd, op);
+	if (queue->blk->clock() - begin > BLK_WRITE_SLOW_NS)
+		queue->slow_until = begin + BLK_WRITE_PAUSE_NS;
+	return true;
+}
+
+/* Try a transfer without waiting. Whether its result is there. */
 static bool done_at_once(struct blk_request *req)
 {
 	struct blk *blk = req->queue->blk;
 	struct blk_op *op = &req->op;
 
+	if (op->type == BLK_OP_WRITE)
+		return written_at_once(req);
 	if (op->type != BLK_OP_READ || blk->no_nowait)
 		return false;
 	op->flags = RWF_NOWAIT;
@@ -251,24 +278,32 @@ void blk_notify(struct virtio_device *dev, unsigned int index)
 	struct blk_queue *queue = &blk->queues[index];
 
 	blk->running = queue;
+	queue->write_budget = BLK_WRITE_BUDGET;
 	virtio_run_queue(dev, index, handle_request);
 	queue->engine->type->submit(queue->engine);
 	/* Some is done by the time it is submitted. */
 	settle_done(queue);
 }
 
-static void engine_event(void *arg, uint32_t events)
+static void engine_ready(void *arg, uint32_t events)
 {
 	struct blk_queue *queue = arg;
 	struct virtio_device *dev = &queue->blk->dev;
-	uint64_t count;
 
 	(void)events;
 	virtio_lock(dev);
+	settle_done(queue);
+	virtio_unlock(dev);
+}
+
+static void engine_event(void *arg, uint32_t events)
+{
+	struct blk_queue *queue = arg;
+	uint64_t count;
+
 	/* Before looking, so that what comes later rings again. */
 	if (read(queue->engine->event, &count, sizeof(count)) == (ssize_t)sizeof(count))
-		settle_done(queue);
-	virtio_unlock(dev);
+		engine_ready(queue, events);
 }
 
 void blk_queue_drain(struct blk_queue *queue)
@@ -306,7 +341,10 @@ int blk_queue_open(struct blk_queue *queue, struct blk *blk, unsigned int index,
 	queue->engine = engine->open(blk->image.fd, BLK_QUEUE_SIZE);
 	if (queue->engine)
 		queue->watch = loop_add(loop, queue->engine->event, EPOLLIN, engine_event, queue);
-	if (queue->watch)
+	if (queue->watch && queue->engine->ready >= 0)
+		queue->ready_watch =
+			loop_add(loop, queue->engine->ready, EPOLLIN, engine_ready, queue);
+	if (queue->watch && (queue->engine->ready < 0 || queue->ready_watch))
 		return 0;
 	blk_queue_close(queue);
 	return -1;
@@ -319,6 +357,7 @@ void blk_queue_close(struct blk_queue *queue)
 	if (queue->engine) {
 		blk_queue_drain(queue);
 		loop_remove(queue->watch);
+		loop_remove(queue->ready_watch);
 		queue->engine->type->close(queue->engine);
 	}
 	free(queue->spare);

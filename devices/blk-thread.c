@@ -139,6 +139,7 @@ static struct blk_engine *thread_open(int fd, unsigned int depth)
 	if (!worker)
 		goto fail;
 	worker->engine.type = &blk_thread_type;
+	worker->engine.ready = -1;
 	worker->fd = fd;
 	list_init(&worker->started);
 	list_init(&worker->submitted);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * Disk I/O through io_uring: a ring of its own for each queue, the image as a registered file, one
- * system call for each batch of requests, completions announced by an eventfd on the loop. Where
+ * system call for each batch of requests. The loop watches the ring itself: what is done by the time it
+ * is submitted, and taken there and then, wakes nobody. Where
  * the kernel denies a ring (too old, seccomp, sysctl, a limit) open() fails and blk-thread.c is
  * there; so it is where this was built without liburing.
  */
@@ -41,6 +42,7 @@ static struct blk_engine *uring_open(int fd, unsigned int depth)
 	if (!uring)
 		goto fail;
 	uring->engine.type = &blk_uring_type;
+	/* Rings when submit() is to be repeated. */
 	uring->engine.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (uring->engine.event < 0) {
 		err = errno;
@@ -54,8 +56,7 @@ static struct blk_engine *uring_open(int fd, unsigned int depth)
 		err = ENOSYS;
 	if (!err)
 		err = -io_uring_register_files(&uring->ring, &fd, 1);
-	if (!err)
-		err = -io_uring_register_eventfd(&uring->ring, uring->engine.event);
+	uring->engine.ready = uring->ring.ring_fd;
 	if (!err)
 		return &uring->engine;
 	io_uring_queue_exit(&uring->ring);

@@ -55,7 +55,8 @@ struct blk_engine_type {
 /* Embed it as the first member. Set by open(), constant. */
 struct blk_engine {
 	const struct blk_engine_type *type;
-	int event; /* an eventfd; readable when done() may have something, or submit() is to be repeated */
+	int event; /* an eventfd: submit() is to be repeated, or done() may have something */
+	int ready; /* readable as long as done() has something; -1: event says it */
 };
 
 extern const struct blk_engine_type blk_uring_type;

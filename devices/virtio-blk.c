@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devices/devices.h"
@@ -301,6 +302,14 @@ static uint64_t offered(const struct blk *blk)
 	return features | BIT(VIRTIO_BLK_F_CONFIG_WCE) | BIT(VIRTIO_BLK_F_WRITE_ZEROES);
 }
 
+static uint64_t monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 static void configure(struct blk *blk, const struct blk_options *options)
 {
 	const struct image *image = &blk->image;
@@ -312,6 +321,7 @@ static void configure(struct blk *blk, const struct blk_options *options)
 	blk->writethrough = options->writethrough;
 	/* Direct reads are never at hand. */
 	blk->no_nowait = options->image.direct;
+	blk->clock = monotonic;
 	memcpy(blk->id, options->id, sizeof(blk->id));
 	blk->config = (struct virtio_blk_config){
 		.capacity = htole64(blk->sectors),

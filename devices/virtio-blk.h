@@ -25,6 +25,10 @@
 /* Memory that direct I/O cannot use is copied, in pieces of so much, by so many requests at once. */
 #define BLK_BOUNCE_SIZE 65536
 #define BLK_BOUNCE_MAX  16
+/* What is written at once: so many bytes of one notification; when that was slow, not for a while. */
+#define BLK_WRITE_BUDGET   (UINT64_C(1) << 20)
+#define BLK_WRITE_SLOW_NS  UINT64_C(500000)
+#define BLK_WRITE_PAUSE_NS UINT64_C(1000000000)
 
 /* Later than the kernel's header. */
 #ifndef VIRTIO_BLK_F_LIFETIME
@@ -96,11 +100,14 @@ struct blk_queue {
 	unsigned int index;
 	struct blk_engine *engine;
 	struct loop_watch *watch;
-	struct blk_request *requests; /* BLK_QUEUE_SIZE, as many as the ring can have in flight */
+	struct loop_watch *ready_watch; /* NULL if the engine needs none */
+	struct blk_request *requests;   /* BLK_QUEUE_SIZE, as many as the ring can have in flight */
 	struct blk_list unused;
 	struct blk_list waiting; /* for a bounce buffer */
 	unsigned int bounces;    /* in use */
 	unsigned int in_flight;  /* the engine has them */
+	uint64_t write_budget;   /* bytes of this notification that may yet be written at once */
+	uint64_t slow_until;     /* by the clock: writing at once was slow */
 	struct blk_spill *spare;
 };
 
@@ -114,6 +121,7 @@ struct blk {
 	bool read_only;
 	bool writethrough;            /* what the cache is before a driver changes it */
 	bool no_nowait;               /* RWF_NOWAIT is not for this image */
+	uint64_t (*clock)(void);      /* monotonic, ns; a test has its own */
 	char id[VIRTIO_BLK_ID_BYTES]; /* padded with NULs, not terminated */
 	struct blk_queue *queues;     /* as many as dev has */
 	struct blk_queue *running;    /* whose chains are being taken */

@@ -90,12 +90,14 @@ struct machine {
 	struct virtio_device *dev;
 	struct virtio_transport transport;
 	struct pollfd event;
+	bool counts;  /* the event is an eventfd */
 	uint16_t idx; /* of avail and of used: a batch is awaited before the next */
 	uint64_t at;  /* in the file */
 };
 
-static void no_interrupt(struct virtio_transport *transport, uint32_t cause)
+static void no_interrupt(struct virtio_transport *transport, uint32_t cause, unsigned int queue)
 {
+	(void)queue;
 	(void)transport, (void)cause;
 }
 
@@ -133,6 +135,7 @@ static void bring_up(struct machine *m)
 	static const uint8_t steps[] = {VIRTIO_CONFIG_S_ACKNOWLEDGE, VIRTIO_CONFIG_S_DRIVER,
 					VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_DRIVER_OK};
 	struct virtq *vq;
+	const struct blk_engine *engine;
 	uint8_t status = 0;
 
 	virtio_lock(m->dev);
@@ -154,8 +157,9 @@ static void bring_up(struct machine *m)
 	if (!virtio_is_live(m->dev) || !m->dev->queues[0].ready)
 		die("the device does not start");
 	virtio_unlock(m->dev);
-	m->event = (struct pollfd){.fd = ((struct blk *)m->dev)->queues[0].engine->event,
-				   .events = POLLIN};
+	engine = ((struct blk *)m->dev)->queues[0].engine;
+	m->counts = engine->ready < 0;
+	m->event = (struct pollfd){.fd = m->counts ? engine->event : engine->ready, .events = POLLIN};
 }
 
 static const struct device_type *disk_type(void)
@@ -235,7 +239,7 @@ static void run_ours(struct machine *m, const struct row *row)
 
 		/* What the loop does when the engine rings. */
 		if (poll(&m->event, 1, -1) < 0 ||
-		    read(m->event.fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+		    (m->counts && read(m->event.fd, &count, sizeof(count)) != (ssize_t)sizeof(count)))
 			die("event");
 		notify(m);
 	}

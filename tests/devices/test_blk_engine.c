@@ -110,7 +110,7 @@ START_TEST(a_batch)
 
 	if (!open_engine(_i))
 		TEST_SKIP("this host has no io_uring");
-	event.fd = engine->event;
+	event.fd = engine->ready < 0 ? engine->event : engine->ready;
 	ck_assert_int_eq(poll(&event, 1, 0), 0);
 	for (unsigned int i = 0; i < DEPTH; i++) {
 		memset(data[i], (int)i, sizeof(data[i]));
@@ -127,13 +127,16 @@ START_TEST(a_batch)
 		uint64_t count;
 
 		ck_assert_int_eq(poll(&event, 1, 20000), 1);
-		ck_assert_int_eq(read(engine->event, &count, sizeof(count)), sizeof(count));
+		if (engine->ready < 0)
+			ck_assert_int_eq(read(engine->event, &count, sizeof(count)), sizeof(count));
 		while ((op = engine->type->done(engine))) {
 			ck_assert_int_eq(op->result, 512);
 			op->result = -2; /* not twice */
 			left--;
 		}
 	}
+	/* What was taken rings no more. */
+	ck_assert_int_eq(poll(&event, 1, 0), 0);
 	for (unsigned int i = 0; i < DEPTH; i++) {
 		uint8_t byte;
 

@@ -129,6 +129,14 @@ static unsigned int in_flight(struct held_engine *e)
 
 /* --- the driver -------------------------------------------------------------------------------- */
 
+/* Goes on by a step with each look at it. With the lock. */
+static uint64_t clock_now, clock_step;
+
+static uint64_t test_clock(void)
+{
+	return clock_now += clock_step;
+}
+
 static void start(const struct cutting *cutting, const char *words)
 {
 	struct blk *blk;
@@ -138,11 +146,16 @@ static void start(const struct cutting *cutting, const char *words)
 	virtio_lock(h->dev);
 	/* Nothing is had at once. */
 	blk->no_nowait = true;
+	blk->clock = test_clock;
+	clock_now = 0, clock_step = 0;
 	for (unsigned int i = 0; i < h->dev->queue_count; i++) {
 		held[i] = (struct held_engine){
-			.engine = {.type = &held_type, .event = blk->queues[i].engine->event},
+			.engine = {.type = &held_type,
+				   .event = blk->queues[i].engine->event,
+				   .ready = -1},
 			.real = blk->queues[i].engine,
 		};
+		blk->queues[i].slow_until = UINT64_MAX;
 		blk->queues[i].engine = &held[i].engine;
 	}
 	virtio_unlock(h->dev);
@@ -187,6 +200,94 @@ static bool used(unsigned int queue, uint32_t *len)
 
 	return driver_used(h, &h->queues[queue], &head, len);
 }
+
+/* --- what is written at once --------------------------------------------------------------------- */
+
+/* As the device is outside of these tests, by a clock that takes @step between two looks. */
+static void write_at_once(uint64_t step)
+{
+	virtio_lock(h->dev);
+	((struct blk *)h->dev)->queues[0].slow_until = 0;
+	clock_step = step;
+	virtio_unlock(h->dev);
+}
+
+/* A write of @len bytes and the notification of it: whether it was answered there and then. */
+static bool written_at_once(unsigned int slot, uint32_t len)
+{
+	uint32_t used_len;
+
+	offer(0, slot, VIRTIO_BLK_T_OUT, 0, len);
+	driver_kick(h, &h->queues[0]);
+	if (!used(0, &used_len))
+		return false;
+	ck_assert_uint_eq(status(slot), VIRTIO_BLK_S_OK);
+	return true;
+}
+
+START_TEST(writes_are_done_at_once)
+{
+	uint8_t byte;
+
+	write_at_once(1);
+	mem_fill(h, SLOT(0) + 64, 0x5a, 512);
+	ck_assert(written_at_once(0, 512));
+	ck_assert_int_eq(pread(h->image, &byte, 1, 511), 1);
+	ck_assert_uint_eq(byte, 0x5a);
+	/* Synchronous ones are the engine's. */
+	driver_start(h, ALL_BLK & ~FEATURE(VIRTIO_BLK_F_FLUSH));
+	ck_assert(!written_at_once(1, 512));
+	complete(&held[0], 0, ON_DISK);
+}
+END_TEST
+
+/* One that was slow is the last for a while. */
+START_TEST(slow_writes_are_the_engines)
+{
+	write_at_once(BLK_WRITE_SLOW_NS + 1);
+	ck_assert(written_at_once(0, 512));
+	ck_assert(!written_at_once(1, 512));
+	complete(&held[0], 0, ON_DISK);
+	virtio_lock(h->dev);
+	clock_now += BLK_WRITE_PAUSE_NS, clock_step = 1;
+	virtio_unlock(h->dev);
+	ck_assert(written_at_once(2, 512));
+	ck_assert(written_at_once(3, 512));
+}
+END_TEST
+
+/* More than so much of one notification waits for the engine, and not for the loop. */
+START_TEST(many_writes_are_the_engines)
+{
+	const uint32_t len = 448 * 1024, piece = 4096 - 64;
+	struct buffer chain[2 + 448 * 1024 / 4032 + 1];
+	unsigned int count = 0, answered = 0;
+	uint32_t used_len;
+
+	driver_start(h, ALL_BLK | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
+	write_at_once(1);
+	for (unsigned int i = 0; i < 3; i++) {
+		count = 0;
+		blk_put_header(h, SLOT(i), VIRTIO_BLK_T_OUT, 0);
+		chain[count++] = (struct buffer){SLOT(i), 16, false};
+		/* The same bytes again and again. */
+		for (uint32_t at = 0; at < len; at += piece)
+			chain[count++] = (struct buffer){SLOT(i) + 64,
+							 len - at < piece ? len - at : piece, false};
+		chain[count++] = (struct buffer){SLOT(i) + 32, 1, true};
+		driver_add(h, &h->queues[0], chain, count, SLOT(10 + i));
+	}
+	driver_kick(h, &h->queues[0]);
+	while (used(0, &used_len))
+		answered++;
+	ck_assert_uint_eq(answered, 2);
+	ck_assert_uint_eq(in_flight(&held[0]), 1);
+	complete(&held[0], 0, ON_DISK);
+	ck_assert(used(0, &used_len));
+	/* The next notification has as much again. */
+	ck_assert(written_at_once(4, 512));
+}
+END_TEST
 
 /* --- batches and order -------------------------------------------------------------------------- */
 
@@ -499,6 +600,9 @@ static void add_tests(TCase *tc)
 {
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, writes_are_done_at_once);
+	tcase_add_test(tc, slow_writes_are_the_engines);
+	tcase_add_test(tc, many_writes_are_the_engines);
 	tcase_add_test(tc, a_notification_is_one_batch);
 	tcase_add_loop_test(tc, any_order, 0, 2);
 	tcase_add_test(tc, short_transfers_go_on);

@@ -5,17 +5,18 @@
 # along. Monitors run in turn and the least time of each counts. Prints "TIME monitor kernel what
 # seconds" lines for scripts/bench-lab to make a table of.
 #
-# usage: tests/linux/bench.sh [RUNS]
+# usage: tests/linux/bench.sh [RUNS [KERNELS [MONITORS]]]
 
 images=build/lab/linux
-runs=${1:-3}
+runs=${1:-3} kernels=${2:-debian small} monitors=${3:-vmm pci fragment qemu}
 
 # start MONITOR KERNEL WORDS: one boot, each line of its console with its time.
 start() {
     vmm="$VMM_BUILD/vmm $images/bzImage-$2 --memory 256M --initrd $images/initrd-$2"
     case $1 in
     vmm) command="$vmm --disk disk.img" ;;
-    fragment) command="$vmm --disk disk.img --fragment 64K,seed=7" ;;
+    pci) command="$vmm --disk disk.img --transport pci" ;;
+    fragment) command="$vmm --disk disk.img --transport pci --fragment 64K,seed=7" ;;
     qemu)
         command="qemu-system-x86_64 -M microvm,acpi=on,rtc=on,pic=off,pit=off -accel kvm -cpu host -m 256
             -nodefaults -no-user-config -no-reboot -display none -serial stdio
@@ -34,8 +35,8 @@ start() {
 
 dd if=/dev/zero of=disk.img bs=1M count=64 2>/dev/null
 for _ in $(seq "$runs"); do
-    for kernel in debian small; do
-        for monitor in vmm fragment qemu; do
+    for kernel in $kernels; do
+        for monitor in $monitors; do
             start $monitor $kernel check=bench >out
             awk -v m="$monitor $kernel" '
                 $2 == "bench" && $3 == "init" { print "TIME", m, "init", $1 }
