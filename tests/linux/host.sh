@@ -46,7 +46,9 @@ check_data() {
 layout() {
     case ${1%+pci} in
     plain) options="--memory 256M" memory=262144 ;;
-    hole) options="--region 0:640K --region 1M:127M --region 4G:128M" memory=261760 ;;
+    # With RAM above 4 GiB Linux takes 64 MiB below for a bounce buffer, and it reports free pages
+    # only of a zone that has 64 MiB of them.
+    hole) options="--region 0:640K --region 1M:127M --region 4G:320M" memory=458368 ;;
     cut) options="--memory 256M --fragment 64K,seed=7" memory=262144 ;;
     esac
     case $1 in *+pci) options="$options --transport pci" ;; esac
@@ -235,12 +237,13 @@ judge() {
     done
     case ,$checks, in
     *,balloon,*)
+        for mark in full freed; do [ -s resident-$mark ] || echo 0 >resident-$mark; done
         verdict "balloon on the host" "$(cat resident-full) KiB became $(cat resident-freed)" \
             [ "$(($(cat resident-full) - $(cat resident-freed)))" -ge 61440 ]
         ;;
     esac
     case ,$checks, in *,dmesg*) judge_dmesg ;; esac
-    [ -z "$failed" ] || { tail -n 15 text && cat err; }
+    [ -z "$failed" ] || { tail -n 30 text && cat err; }
 }
 
 # Not how long a timer's interrupt took: that is the emulator's one processor, for all vCPUs there are.
