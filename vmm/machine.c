@@ -297,6 +297,8 @@ int machine_boot(struct machine *machine, const struct boot_params *params, stru
 int machine_start_vcpus(struct machine *machine, struct report *report)
 {
 	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
+		if (machine_paused(machine))
+			vcpu_ask(&machine->vcpus[i], VCPU_ASK_PAUSE);
 		if (vcpu_start(&machine->vcpus[i], report))
 			return -1;
 	}

@@ -88,6 +88,7 @@ struct machine {
 	struct vcpu_env env;
 	struct vcpu *vcpus;
 	unsigned int vcpu_count; /* made so far; machine_config.cpus once it runs */
+	unsigned int pauses;     /* loop's thread: machine_pause() without machine_resume() */
 	struct machine_config config;
 	const struct boot_params *boot;
 	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 4];
@@ -133,6 +134,16 @@ int machine_set_timeout(struct machine *machine, unsigned int seconds, struct re
 
 /* Run until the guest or machine_stop() ends it: 0 and *@status, or -1 (@report). */
 int machine_run(struct machine *machine, int *status, struct report *report);
+
+/*
+ * Have no vCPU in the guest when it returns, and what KVM shows of each (registers, memory) final
+ * and the caller's to change; and let them go on. Calls nest: the guest runs when each pause has
+ * had its resume. Also before machine_run(), which then starts a guest that stands still; a restart
+ * and the guest's end leave it as it is. The loop's thread.
+ */
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);
+bool machine_paused(const struct machine *machine);
 
 /* End machine_run() with @status; the first call counts. Any thread, async-signal-safe. */
 void machine_stop(struct machine *machine, int status);

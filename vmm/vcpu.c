@@ -6,10 +6,13 @@
 #include "vmm/vcpu.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +28,8 @@ int vcpu_create(struct vcpu *vcpu, const struct vcpu_env *env, unsigned int inde
 	vcpu->env = env;
 	vcpu->index = index;
 	vcpu->run = MAP_FAILED;
-	vcpu->stop = false;
+	vcpu->asked = 0;
+	vcpu->place = VCPU_ENDED;
 	vcpu->fd = ioctl(env->kvm->vm, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
 		return report_fail(report, REPORT_HOST, "KVM_CREATE_VCPU: %s", strerror(errno));
@@ -47,16 +51,70 @@ void vcpu_destroy(struct vcpu *vcpu)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
+static void futex_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Wait until *@word may be something else than @value, at most until @timeout (or NULL). */
+static void futex_wait(uint32_t *word, uint32_t value, const struct timespec *timeout)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout, NULL, 0);
+}
+
+static void set_place(struct vcpu *vcpu, enum vcpu_place place)
+{
+	__atomic_store_n(&vcpu->place, place, __ATOMIC_SEQ_CST);
+	futex_wake(&vcpu->place);
+}
+
+/* What is asked if it is to park, or 0. */
+static uint32_t asked_to_park(const struct vcpu *vcpu)
+{
+	uint32_t asked = __atomic_load_n(&vcpu->asked, __ATOMIC_SEQ_CST);
+
+	return asked & VCPU_ASK_STOP ? 0 : asked;
+}
+
+/* Asked anew on its way back, it is seen in the guest and waited for, or sees that itself. */
+static void park(struct vcpu *vcpu)
+{
+	do {
+		uint32_t asked;
+
+		set_place(vcpu, VCPU_PARKED);
+		while ((asked = asked_to_park(vcpu)))
+			futex_wait(&vcpu->asked, asked, NULL);
+		set_place(vcpu, VCPU_RUNS);
+	} while (asked_to_park(vcpu));
+}
+
+/*
+ * Do what was asked; returns whether to enter KVM_RUN. An access that ended KVM_RUN is part of an
+ * instruction until KVM_RUN is entered again; with immediate_exit set, which it is while something
+ * is asked, that is all it does, and says EINTR. Until then the vCPU is not @settled and goes round
+ * once more.
+ */
+static bool answer(struct vcpu *vcpu, bool settled)
+{
+	if (settled && asked_to_park(vcpu))
+		park(vcpu);
+	return !(__atomic_load_n(&vcpu->asked, __ATOMIC_SEQ_CST) & VCPU_ASK_STOP);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	bool settled = true;
 
-	while (!__atomic_load_n(&vcpu->stop, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&vcpu->asked, __ATOMIC_ACQUIRE) || answer(vcpu, settled)) {
 		int err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
 
+		settled = err == EINTR;
 		if (!(err ? exits_failed(vcpu, err) : exits_handle(vcpu)))
 			break;
 	}
+	set_place(vcpu, VCPU_ENDED);
 	return NULL;
 }
 
@@ -92,22 +150,53 @@ int vcpu_start(struct vcpu *vcpu, struct report *report)
 		return report_fail(report, REPORT_HOST, "vcpu %u: thread: %s", vcpu->index,
 				   strerror(err));
 	err = block_signals(&attr);
+	vcpu->place = VCPU_RUNS;
 	if (!err)
 		err = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
 	pthread_attr_destroy(&attr);
-	if (err)
+	if (err) {
+		vcpu->place = VCPU_ENDED;
 		return report_fail(report, REPORT_HOST, "vcpu %u: thread: %s", vcpu->index,
 				   strerror(err));
+	}
 	vcpu->started = true;
 	return 0;
 }
 
-void vcpu_leave(struct vcpu *vcpu)
+void vcpu_ask(struct vcpu *vcpu, enum vcpu_ask ask)
 {
-	__atomic_store_n(&vcpu->stop, true, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&vcpu->asked, ask, __ATOMIC_SEQ_CST);
 	/* One that could not be made has none. */
 	if (vcpu->run != MAP_FAILED)
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&vcpu->asked);
+}
+
+/* Whoever asks for something meanwhile sets immediate_exit after it, or is seen here. */
+void vcpu_unask(struct vcpu *vcpu, enum vcpu_ask ask)
+{
+	if (__atomic_and_fetch(&vcpu->asked, ~(uint32_t)ask, __ATOMIC_SEQ_CST) == 0 &&
+	    vcpu->run != MAP_FAILED) {
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&vcpu->asked, __ATOMIC_SEQ_CST))
+			__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	}
+	futex_wake(&vcpu->asked);
+}
+
+void vcpu_leave(struct vcpu *vcpu)
+{
+	vcpu_ask(vcpu, VCPU_ASK_STOP);
+}
+
+void vcpu_wait_parked(struct vcpu *vcpu)
+{
+	const struct timespec interval = {.tv_nsec = KICK_INTERVAL_NS};
+
+	while (__atomic_load_n(&vcpu->place, __ATOMIC_SEQ_CST) == VCPU_RUNS) {
+		pthread_kill(vcpu->thread, SIGRTMIN);
+		futex_wait(&vcpu->place, VCPU_RUNS, &interval);
+	}
 }
 
 /*

@@ -33,6 +33,20 @@ struct vcpu_env {
 	void *arg;
 };
 
+/* What a vCPU may be asked to do before it enters the guest again. */
+enum vcpu_ask {
+	VCPU_ASK_STOP = 1,  /* the thread ends */
+	VCPU_ASK_PAUSE = 2, /* it parks: the machine is paused */
+	VCPU_ASK_HOLD = 4,  /* it parks: a debugger holds this one */
+};
+
+/* Where the thread is. */
+enum vcpu_place {
+	VCPU_ENDED, /* or not started */
+	VCPU_RUNS,
+	VCPU_PARKED,
+};
+
 /* Constant while the thread runs, but for what is marked. */
 struct vcpu {
 	const struct vcpu_env *env;
@@ -41,7 +55,8 @@ struct vcpu {
 	struct kvm_run *run; /* the thread's and KVM's; immediate_exit: whoever stops it */
 	pthread_t thread;
 	bool started;
-	bool stop;                         /* atomic */
+	uint32_t asked;                    /* atomic, futex: enum vcpu_ask */
+	uint32_t place;                    /* atomic, futex: enum vcpu_place; the thread sets it */
 	unsigned int retries;              /* thread: EAGAIN without an exit between */
 	uint64_t exits[VCPU_EXIT_REASONS]; /* thread; for others after vcpu_stop() */
 };
@@ -67,6 +82,19 @@ void vcpu_leave(struct vcpu *vcpu);
 
 /* Have the thread leave KVM_RUN and end, and wait for it. Nothing to do if it never started. */
 void vcpu_stop(struct vcpu *vcpu);
+
+/*
+ * Have the thread do so before it enters the guest again, and take that back (not STOP). Any
+ * thread; one bit is asked and taken back by one at a time.
+ */
+void vcpu_ask(struct vcpu *vcpu, enum vcpu_ask ask);
+void vcpu_unask(struct vcpu *vcpu, enum vcpu_ask ask);
+
+/*
+ * Wait until a vCPU that was asked to park, or to stop, is out of the guest. What KVM shows of it
+ * is then final, and any thread may read and change it. Not a vCPU's thread.
+ */
+void vcpu_wait_parked(struct vcpu *vcpu);
 
 /* "KVM_EXIT_IO" without its prefix; NULL for a number this monitor does not know. */
 const char *vcpu_exit_name(unsigned int reason);

@@ -7,6 +7,7 @@ suite_fn *const test_suites[] = {
 	host_suite,
 	guests_suite,
 	terminal_suite,
+	pause_suite,
 	power_suite,
 	kernel_suite,
 	lost_suite,

@@ -11,6 +11,7 @@ Suite *host_suite(void);
 Suite *kernel_suite(void);
 Suite *lost_suite(void);
 Suite *network_suite(void);
+Suite *pause_suite(void);
 Suite *power_suite(void);
 Suite *short_suite(void);
 Suite *terminal_suite(void);
