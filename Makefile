@@ -82,14 +82,14 @@ BENCHES := $(patsubst tests/bench/%.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ_TARGETS := $(sort $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c)))
 REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 # Loaded before the C library, so never with a sanitizer, which is, too.
-FAULT_LIB := $(if $(SANITIZE),,$(B)/tests/libfault.so)
+PRELOADED := $(if $(SANITIZE),,$(B)/tests/libfault.so $(B)/tests/libintrude.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all static guest tests test prove demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
-tests: $(TESTS) $(REPLAYS) $(FAULT_LIB) $(BENCHES) $(B)/conformance $(TOOLS) all ## build the tests without running them
+tests: $(TESTS) $(REPLAYS) $(PRELOADED) $(BENCHES) $(B)/conformance $(TOOLS) all ## build the tests without running them
 
 $(B)/libguestmem.a: $(GUESTMEM_OBJS)
 $(B)/libdevices.a: $(DEVICES_OBJS)
@@ -178,8 +178,10 @@ $(B)/fuzz-%: $(O)/tests/fuzz/fuzz-%.o $(FUZZ_PARTS) $$(FUZZ_$$*) $(LIBS)
 	$(call say,LD,$@)
 	$(call link_fuzz,-fsanitize=fuzzer)
 
-$(call objs,tests/faults): CFLAGS_ALL += -fPIC -fno-builtin -U_FORTIFY_SOURCE
+$(call objs,tests/faults tests/jail): CFLAGS_ALL += -fPIC -fno-builtin -U_FORTIFY_SOURCE
 $(B)/tests/libfault.so: $(call objs,tests/faults)
+$(B)/tests/libintrude.so: $(call objs,tests/jail)
+$(B)/tests/libfault.so $(B)/tests/libintrude.so:
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -o $@ $^

@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/confine.h"
+
 struct op_list {
 	struct blk_op *first;
 	struct blk_op **end; /* where the next goes */
@@ -93,6 +95,7 @@ static void *run(void *arg)
 {
 	struct worker *worker = arg;
 
+	confine_enter(CONFINE_IO);
 	pthread_mutex_lock(&worker->lock);
 	for (;;) {
 		struct blk_op *op = list_take(&worker->submitted);

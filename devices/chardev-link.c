@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "devices/chardev-impl.h"
+#include "devices/confine.h"
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
@@ -148,6 +149,7 @@ static int make_fifo(struct chardev_file *fifo, const char *option, struct repor
 	if (lstat(fifo->path, &st))
 		return report_fail(report, REPORT_HOST, "%s: '%s': %s", option, fifo->path,
 				   strerror(errno));
+	confine_will_unlink(fifo->path);
 	fifo->device = st.st_dev;
 	fifo->inode = st.st_ino;
 	return 0;

@@ -84,10 +84,13 @@ uint32_t net_tap_link_speed(const struct net_tap_link *link)
 /* The interface's own count, from its line "NAME: " and sixteen numbers: sent, lost is the twelfth. */
 static uint64_t lost(const struct net_tap_link *link)
 {
-	FILE *file = fopen("/proc/thread-self/net/dev", "re");
+	int fd = fcntl(link->counts, F_DUPFD_CLOEXEC, 0);
+	FILE *file = fd < 0 || lseek(fd, 0, SEEK_SET) ? NULL : fdopen(fd, "r");
 	const char *word = NULL;
 	char line[512], *rest;
 
+	if (!file && fd >= 0)
+		close(fd);
 	if (!file)
 		return 0;
 	while (!word && fgets(line, sizeof(line), file)) {
@@ -126,7 +129,7 @@ int net_tap_link_init(const char *option, struct net_tap_link *link, const char 
 	const struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
 	const int type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-	*link = (struct net_tap_link){.socket = -1};
+	*link = (struct net_tap_link){.socket = -1, .counts = -1};
 	snprintf(link->ifname, sizeof(link->ifname), "%s", ifname);
 	link->socket = socket(AF_NETLINK, type, NETLINK_ROUTE);
 	if (link->socket < 0 || bind(link->socket, (const struct sockaddr *)&addr, sizeof(addr)))
@@ -134,6 +137,7 @@ int net_tap_link_init(const char *option, struct net_tap_link *link, const char 
 				   option, ifname, strerror(errno));
 	if (is_here(tap))
 		link->index = (int)if_nametoindex(ifname);
+	link->counts = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
 	link->dropped0 = net_tap_link_dropped(link);
 	return 0;
 }
@@ -142,4 +146,6 @@ void net_tap_link_destroy(struct net_tap_link *link)
 {
 	if (link->socket >= 0)
 		close(link->socket);
+	if (link->counts >= 0)
+		close(link->counts);
 }

@@ -54,6 +54,7 @@ int net_tap_set_offloads(const struct net_tap_queues *queues, unsigned int offlo
 struct net_tap_link {
 	char ifname[IFNAMSIZ];
 	int index;  /* of the interface where we are; 0: it is not in our network namespace */
+	int counts; /* /proc/net/dev, open since set-up; -1: none */
 	int socket; /* of rtnetlink, where changes of interfaces are told; -1: none */
 	uint64_t dropped0; /* frames it had lost when it was opened */
 };

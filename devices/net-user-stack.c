@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/confine.h"
+
 #define LIBRARY "libslirp.so.0"
 #define PACKAGE "libslirp0"
 
@@ -282,6 +284,7 @@ static void *stack_thread(void *arg)
 	struct net_user_stack *stack = arg;
 	bool running = true;
 
+	confine_enter(CONFINE_NET);
 	while (running) {
 		uint32_t wanted = UINT32_MAX;
 		int ready, timeout;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/confine.h"
+
 /* Host programs that may wait to be accepted. */
 #define BACKLOG 128
 
@@ -104,6 +106,7 @@ int unix_listen(const char *option, const char *path, size_t path_max,
 		unlink(path);
 		return -1;
 	}
+	confine_will_unlink(path);
 	listener->device = st.st_dev;
 	listener->inode = st.st_ino;
 	return 0;

@@ -149,7 +149,7 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 		if (value == 1)
 			virtio_queue_reset(dev, mmio->queue_sel);
 		break;
-	case VIRTIO_MMIO_QUEUE_NOTIFY: virtio_queue_notify(dev, value); break;
+	case VIRTIO_MMIO_QUEUE_NOTIFY: virtio_notifier_notify(&mmio->notifier, value); break;
 	case VIRTIO_MMIO_STATUS: write_status(mmio, (uint8_t)value); break;
 	default: write_queue_register(mmio, offset, value); break;
 	}

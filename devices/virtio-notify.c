@@ -95,6 +95,14 @@ void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)
 		return;
 }
 
+void virtio_notifier_notify(struct virtio_notifier *notifier, uint32_t index)
+{
+	if (!notifier->line)
+		virtio_queue_notify(notifier->dev, index);
+	else if (index < notifier->dev->queue_count && notifier->kicks[index].watch)
+		virtio_notifier_again(notifier, index);
+}
+
 int virtio_notifier_init(struct virtio_notifier *notifier, struct virtio_device *dev,
 			 struct loop *loop, struct notify_line *line, unsigned int len)
 {

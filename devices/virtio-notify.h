@@ -59,6 +59,13 @@ void virtio_notifier_attach(struct virtio_notifier *notifier, uint64_t offset, u
 /* Afterwards no notification of the old driver is on its way. */
 void virtio_notifier_detach(struct virtio_notifier *notifier);
 
+/*
+ * A notification that came through the bus. Where there is a line, queues are the loop's thread's
+ * alone, also where attach() failed or the driver writes in a way that is no match: a vCPU's thread
+ * may do less (confine.h). Without one they are run at once.
+ */
+void virtio_notifier_notify(struct virtio_notifier *notifier, uint32_t index);
+
 /* Have the loop call the model for queue @index. */
 void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index);
 

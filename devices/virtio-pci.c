@@ -110,7 +110,7 @@ static void notify_write(struct virtio_pci *pci, uint32_t offset, const void *da
 {
 	(void)data;
 	if (offset % NOTIFY_STRIDE == 0 && len >= sizeof(uint16_t))
-		virtio_queue_notify(pci->dev, offset / NOTIFY_STRIDE);
+		virtio_notifier_notify(&pci->notifier, offset / NOTIFY_STRIDE);
 }
 
 static void table_read(struct virtio_pci *pci, uint32_t offset, void *data, unsigned int len)

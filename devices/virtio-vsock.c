@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "devices/confine.h"
 #include "devices/devices.h"
 #include "devices/vsock.h"
 
@@ -387,6 +388,7 @@ static int vsock_create(const char *option, const char *args, struct loop *loop,
 		virtio_device_destroy(&vsock->dev);
 		goto fail;
 	}
+	confine_will_connect();
 	virtio_device_name(&vsock->dev, "vsock %s", path);
 	vsock_listen_again(vsock);
 	free(copy);

@@ -107,7 +107,7 @@ static int load(const struct boot_image *image, const struct boot_params *params
 		const struct gm_memory *memory, struct boot_state *state, struct report *report)
 {
 	struct placement placement = {.memory = memory};
-	struct pieces pieces = {.placement = &placement, .report = report};
+	struct pieces pieces = {.placement = &placement, .report = report, .files = params->files};
 	struct setup_header header;
 	uint64_t start;
 	gm_addr addr;

@@ -266,7 +266,7 @@ static int load(const struct boot_image *image, const struct boot_params *params
 {
 	struct elf elf = {.image = image, .report = report};
 	struct placement placement = {.memory = memory};
-	struct pieces pieces = {.placement = &placement, .report = report};
+	struct pieces pieces = {.placement = &placement, .report = report, .files = params->files};
 	struct file_header header;
 	int ret = -1;
 

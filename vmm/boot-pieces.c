@@ -89,8 +89,7 @@ int pieces_put_file(struct pieces *pieces, const char *path, const char *option,
 	if (!piece)
 		return -1;
 	piece->file.path = path;
-	/* O_NONBLOCK: a FIFO must not hang us; regular files do not care. */
-	piece->file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	piece->file.fd = boot_files_open(pieces->files, path);
 	if (piece->file.fd < 0)
 		return report_fail(report, report_whose(errno), "%s %s: cannot open it: %s", option,
 				   path, strerror(errno));

@@ -21,6 +21,7 @@ struct piece {
 struct pieces {
 	struct placement *placement;
 	struct report *report;
+	struct boot_files *files; /* of the boot_params */
 	struct piece *list;
 	size_t count;
 };

@@ -20,12 +20,11 @@ static const struct boot_format *const formats[] = {
 
 #define PAGE 4096ULL
 
-static int open_image(struct boot_image *image, struct report *report)
+static int open_image(struct boot_image *image, struct boot_files *files, struct report *report)
 {
 	struct stat st;
 
-	/* O_NONBLOCK: a FIFO must not hang us; regular files do not care. */
-	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	image->fd = boot_files_open(files, image->path);
 	if (image->fd < 0)
 		return report_fail(report, report_whose(errno), "kernel %s: cannot open it: %s",
 				   image->path, strerror(errno));
@@ -226,7 +225,7 @@ int boot_load(const struct boot_params *params, const struct gm_memory *memory,
 	      struct boot_state *state, struct report *report)
 {
 	struct boot_image image = {.path = params->kernel, .fd = -1};
-	int ret = open_image(&image, report);
+	int ret = open_image(&image, params->files, report);
 
 	*state = (struct boot_state){0};
 	if (ret == 0 && params->flat) {

@@ -11,6 +11,7 @@
 
 #include "devices/report.h"
 #include "guestmem/guestmem.h"
+#include "vmm/boot-files.h"
 
 enum boot_mode {
 	BOOT_REAL,      /* 16 bit, CS:IP from entry >> 4, flat segments of 64 KiB */
@@ -47,7 +48,8 @@ struct boot_params {
 	const struct acpi_machine *acpi; /* what the ACPI tables describe; NULL: none */
 	const struct boot_module *modules;
 	size_t module_count;
-	const char *flat; /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
+	struct boot_files *files; /* kept for a restart; NULL: there is none */
+	const char *flat;         /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
 };
 
 /*

@@ -123,7 +123,7 @@ static bool exit_internal_error(struct vcpu *vcpu)
 	for (uint32_t i = 0; i < run->internal.ndata && i < 16; i++)
 		used += snprintf(data + used, sizeof(data) - (size_t)used, "%s%#llx",
 				 i ? " " : "; data ", run->internal.data[i]);
-	if (error == KVM_INTERNAL_ERROR_EMULATION && kvm_is_software())
+	if (error == KVM_INTERNAL_ERROR_EMULATION && vcpu->env->kvm->is_software)
 		hint = "\n  this host's KVM (kvm_pvm) interprets ring-0 code and knows no "
 		       "instruction at rip; a KVM on hardware may";
 	crash_report(vcpu, "KVM_EXIT_INTERNAL_ERROR: suberror %u (%s)%s%s", error,

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -61,6 +63,30 @@ static int open_failed(const char *path, struct report *report)
 	}
 }
 
+static int open_path(const char *path, struct report *report)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? open_failed(path, report) : fd;
+}
+
+/* What was opened by somebody who may, for a process that may not. */
+static int take_descriptor(const char *spec, struct report *report)
+{
+	const char *number = spec + 3;
+	char *end;
+	unsigned long given = strtoul(number, &end, 10);
+	int fd = -1;
+
+	if (*number >= '0' && *number <= '9' && !*end && given <= INT_MAX)
+		fd = fcntl((int)given, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return report_fail(
+			report, REPORT_USER,
+			"--kvm %s: not an open descriptor; give fd:N with one of /dev/kvm", spec);
+	return fd;
+}
+
 static int check_capabilities(struct kvm *kvm, const char *path, struct report *report)
 {
 	int slots, vcpus;
@@ -84,9 +110,11 @@ int kvm_open(struct kvm *kvm, const char *path, struct report *report)
 	int version, size;
 
 	kvm->vm = -1;
-	kvm->fd = open(path, O_RDWR | O_CLOEXEC);
+	kvm->is_software = kvm_is_software();
+	kvm->fd = strncmp(path, "fd:", 3) == 0 ? take_descriptor(path, report)
+					       : open_path(path, report);
 	if (kvm->fd < 0)
-		return open_failed(path, report);
+		return -1;
 	version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		return report_fail(report, REPORT_HOST, "%s: not a KVM: %s", path, strerror(errno));
@@ -109,12 +137,17 @@ void kvm_destroy_vm(struct kvm *kvm)
 	kvm->vm = -1;
 }
 
-void kvm_close(struct kvm *kvm)
+void kvm_forget(struct kvm *kvm)
 {
-	kvm_destroy_vm(kvm);
 	if (kvm->fd >= 0)
 		close(kvm->fd);
 	kvm->fd = -1;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	kvm_destroy_vm(kvm);
+	kvm_forget(kvm);
 }
 
 bool kvm_is_software(void)

@@ -22,15 +22,19 @@ struct kvm {
 	size_t max_slots;
 	unsigned int good_vcpus; /* what KVM recommends: the host's processors */
 	unsigned int max_vcpus;
-	size_t run_size; /* of a vCPU's shared page, struct kvm_run first */
+	bool is_software; /* kvm_is_software() */
+	size_t run_size;  /* of a vCPU's shared page, struct kvm_run first */
 };
 
 /*
- * Open @path, check that it is a KVM with the API version and the capabilities this monitor needs.
- * kvm_close() in every case.
+ * Open @path, or take a copy of the descriptor N of "fd:N", check that it is a KVM with the API
+ * version and the capabilities this monitor needs. kvm_close() in every case.
  */
 int kvm_open(struct kvm *kvm, const char *path, struct report *report);
 void kvm_close(struct kvm *kvm);
+
+/* Close what another VM could be made of; the one there is stays. */
+void kvm_forget(struct kvm *kvm);
 
 /*
  * Make the VM with one memory slot for each region, then the interrupt controllers: local APICs in

@@ -237,6 +237,7 @@ int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty
 	for (size_t i = 0; i < layout->count; i++) {
 		build.sorted[i] = &layout->regions[i];
 		build.sorted[i]->config.fd = -1;
+		build.sorted[i]->config.flags |= GM_REGION_DONTDUMP;
 	}
 	ret = check_all(&build, max_regions, report);
 	if (ret == 0)

@@ -12,6 +12,7 @@
 
 #include "guestmem/fault.h"
 #include "vmm/boot.h"
+#include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/machine.h"
@@ -63,6 +64,7 @@ static int load(struct machine *machine, const struct options *options, struct b
 	if (err)
 		return err;
 	*params = (struct boot_params){
+		.files = params->files,
 		.kernel = options->kernel,
 		.cmdline = options->cmdline,
 		.append = options->append,
@@ -90,7 +92,8 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 		.no_reboot = options->no_reboot,
 		.pci = options->pci,
 	};
-	struct boot_params params = {0};
+	struct boot_files files = {0};
+	struct boot_params params = {.files = options->no_reboot ? NULL : &files};
 	struct machine machine;
 	int err = machine_create(&machine, kvm, memory, &config, report);
 
@@ -99,7 +102,12 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 	err = load(&machine, options, &params, report);
 	if (err)
 		goto out;
+	/* Only a restart makes another VM. */
+	if (options->no_reboot)
+		kvm_forget(kvm);
 	err = terminal_begin(&machine, report);
+	if (!err)
+		err = jail_lock(report);
 	if (!err)
 		err = machine_run(&machine, status, report);
 	terminal_end();
@@ -107,6 +115,7 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 		print_stats(&machine);
 out:
 	machine_destroy(&machine);
+	boot_files_clear(&files);
 	free((char *)params.device_words);
 	return err;
 }
@@ -115,7 +124,7 @@ static int start(const struct options *options, int *status, struct report *repo
 {
 	struct kvm kvm;
 	struct gm_memory *memory = NULL;
-	int err = kvm_open(&kvm, KVM_PATH, report);
+	int err = kvm_open(&kvm, options->kvm, report);
 
 	if (err)
 		goto out;
@@ -124,8 +133,11 @@ static int start(const struct options *options, int *status, struct report *repo
 		goto out;
 	if (options->print_map)
 		gm_memory_print(memory, stderr);
-	err = run(options, &kvm, memory, status, report);
+	err = jail_begin(options->jail, report);
+	if (!err)
+		err = run(options, &kvm, memory, status, report);
 out:
+	jail_end();
 	kvm_close(&kvm);
 	gm_memory_put(memory);
 	return err;

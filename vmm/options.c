@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/kvm.h"
+
 /* While parsing: what only matters for conflicts between options. */
 struct parse {
 	struct options *options;
@@ -17,6 +19,7 @@ struct parse {
 	const char *fragment; /* --fragment as given */
 	bool regions;         /* --region or --layout was given */
 	bool serial;
+	bool kvm;
 	const char *transport; /* --transport as given */
 };
 
@@ -136,6 +139,38 @@ static int take_no_reboot(struct parse *parse, const char *value)
 	return 0;
 }
 
+static int take_kvm(struct parse *parse, const char *value)
+{
+	if (once(parse, "--kvm", parse->kvm ? parse->options->kvm : NULL, value))
+		return -1;
+	parse->kvm = true;
+	parse->options->kvm = value;
+	return 0;
+}
+
+static int take_jail_mode(struct parse *parse, const char *option, enum jail_mode mode)
+{
+	enum jail_mode *jail = &parse->options->jail;
+
+	if (*jail != JAIL_DEFAULT && *jail != mode)
+		return report_fail(parse->report, REPORT_USER,
+				   "%s: there are both --jail and --no-jail; leave one out", option);
+	*jail = mode;
+	return 0;
+}
+
+static int take_jail(struct parse *parse, const char *value)
+{
+	(void)value;
+	return take_jail_mode(parse, "--jail", JAIL_STRICT);
+}
+
+static int take_no_jail(struct parse *parse, const char *value)
+{
+	(void)value;
+	return take_jail_mode(parse, "--no-jail", JAIL_OFF);
+}
+
 /* PATH[,TEXT]; the text is cut off in argv, which is ours. */
 static int take_module(struct parse *parse, const char *value)
 {
@@ -205,6 +240,9 @@ static const struct option_row rows[] = {
 	{"serial", "SPEC", "COM1 (stdio, if no device has it)", take_serial},
 	{"transport", "pci|mmio", "how the guest finds virtio devices (mmio)", take_transport},
 	{"no-reboot", NULL, "end where the guest asks for a reset", take_no_reboot},
+	{"kvm", "PATH|fd:N", "KVM's device, or a descriptor of it (/dev/kvm)", take_kvm},
+	{"jail", NULL, "lock the process down as far as can be, or fail", take_jail},
+	{"no-jail", NULL, "do not lock the process down at all", take_no_jail},
 	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
 	{"print-map", NULL, "print the memory map first", take_print_map},
 	{"stats", NULL, "print counters at the end", take_stats},
@@ -426,7 +464,7 @@ int options_parse(int argc, char **argv, struct options *options, struct report 
 	struct parse parse = {.options = options, .report = report};
 	bool only_words = false;
 
-	*options = (struct options){.serial = "stdio", .cpus = 1};
+	*options = (struct options){.kvm = KVM_PATH, .serial = "stdio", .cpus = 1};
 	for (int i = 1; i < argc; i++) {
 		bool used = false;
 		int ret;

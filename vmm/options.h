@@ -9,6 +9,7 @@
 #include "devices/devices.h"
 #include "devices/report.h"
 #include "vmm/boot.h"
+#include "vmm/jail.h"
 #include "vmm/layout.h"
 
 struct option_device {
@@ -23,6 +24,7 @@ struct options {
 	const char *append;   /* --append, or NULL */
 	const char *initrd;   /* --initrd, or NULL */
 	const char *flat;     /* --flat, or NULL */
+	const char *kvm;      /* --kvm, or /dev/kvm: a path, or "fd:N" */
 	const char *serial;   /* --serial, or "stdio" */
 	struct layout layout; /* checked by layout_build() */
 	struct boot_module *modules;
@@ -32,10 +34,11 @@ struct options {
 	char *linux_words;    /* what a Linux kernel is told without --cmdline */
 	unsigned int cpus;    /* --cpus, or 1 */
 	unsigned int timeout; /* --timeout in seconds; 0: none */
-	bool pci;             /* --transport pci: virtio devices on a PCI bus */
-	bool no_reboot;       /* --no-reboot: a reset ends the machine */
-	bool print_map;       /* --print-map: the memory map on standard error before the start */
-	bool stats;           /* --stats: counters on standard error at the end */
+	enum jail_mode jail;
+	bool pci;       /* --transport pci: virtio devices on a PCI bus */
+	bool no_reboot; /* --no-reboot: a reset ends the machine */
+	bool print_map; /* --print-map: the memory map on standard error before the start */
+	bool stats;     /* --stats: counters on standard error at the end */
 };
 
 /*

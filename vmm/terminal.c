@@ -28,7 +28,7 @@ static bool escaped;                         /* loop thread: the last byte was C
 
 /* --- modes -------------------------------------------------------------------------------------- */
 
-static void restore(void)
+void terminal_restore(void)
 {
 	if (is_raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &original);
@@ -61,7 +61,7 @@ static int handle(int number, void (*handler)(int number), int flags)
 static void on_stop_signal(int number)
 {
 	if (signalled) {
-		restore();
+		terminal_restore();
 		_exit(128 + number);
 	}
 	if (number == SIGTERM && !button_pressed) {
@@ -79,7 +79,7 @@ static void on_stop_signal(int number)
  */
 static void on_fatal_signal(int number)
 {
-	restore();
+	terminal_restore();
 	signal(number, SIG_DFL);
 	raise(number);
 }
@@ -89,7 +89,7 @@ static void on_suspend(int number)
 	int err = errno;
 	sigset_t set;
 
-	restore();
+	terminal_restore();
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
@@ -211,5 +211,5 @@ void terminal_end(void)
 {
 	/* The device it is told to goes. */
 	signal(SIGWINCH, SIG_DFL);
-	restore();
+	terminal_restore();
 }

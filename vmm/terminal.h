@@ -24,6 +24,9 @@ int terminal_guard(struct report *report);
  */
 int terminal_begin(struct machine *machine, struct report *report);
 
+/* The same for who is about to end the process. Any thread, async-signal-safe. */
+void terminal_restore(void);
+
 /* The terminal as it was. Nothing to do if terminal_begin() was not called. */
 void terminal_end(void);
 

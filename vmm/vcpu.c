@@ -18,6 +18,7 @@
 
 #include "vmm/cpuid.h"
 #include "vmm/exits.h"
+#include "vmm/jail.h"
 
 /* How long to wait for a vCPU before it is kicked again. */
 #define KICK_INTERVAL_NS 5000000L
@@ -107,6 +108,7 @@ static void *vcpu_thread(void *arg)
 	struct vcpu *vcpu = arg;
 	bool settled = true;
 
+	jail_vcpu();
 	while (!__atomic_load_n(&vcpu->asked, __ATOMIC_ACQUIRE) || answer(vcpu, settled)) {
 		int err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
 
@@ -127,7 +129,7 @@ static void kicked(int signal)
 /* Signals from outside are the main thread's; faults stay where they happen. */
 static int block_signals(pthread_attr_t *attr)
 {
-	static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
+	static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 	sigset_t set;
 
 	sigfillset(&set);

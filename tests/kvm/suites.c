@@ -10,6 +10,7 @@ suite_fn *const test_suites[] = {
 	pause_suite,
 	power_suite,
 	kernel_suite,
+	jail_suite,
 	lost_suite,
 	network_suite,
 	faults_suite,

@@ -8,6 +8,7 @@
 Suite *faults_suite(void);
 Suite *guests_suite(void);
 Suite *host_suite(void);
+Suite *jail_suite(void);
 Suite *kernel_suite(void);
 Suite *lost_suite(void);
 Suite *network_suite(void);

@@ -92,14 +92,22 @@ static void read_log(struct left *left, const char *rules)
 
 static void run(const char *rules, const char *disk_words, const char *tests)
 {
+	/*
+	 * The library asks /proc for the name of a descriptor, each time, and has the kernel send
+	 * it a SIGSYS for calls of io_uring: the jail has neither of them to give.
+	 */
+	const char *jail =
+		strchr(rules, '@') || strstr(rules, "uring") ? "--no-jail" : "--transport=mmio";
 	char disk[128], cmdline[160];
 
 	plan(rules);
+	/* What came from the caller is not counted; a run that does not get far leaves it open. */
+	ck_assert_int_eq(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), 0);
 	snprintf(disk, sizeof(disk), "%s%s", dir.disk, disk_words);
 	snprintf(cmdline, sizeof(cmdline), "maxboundaries=2 %s", tests);
 	vm_run(&vm, "",
-	       ARGS(built("guest/kernel.elf"), "--memory=16M", "--fragment=1M", "--disk", disk,
-		    "--rng", "--balloon", "--console", dir.console, "--vsock", dir.vsock,
+	       ARGS(built("guest/kernel.elf"), jail, "--memory=16M", "--fragment=1M", "--disk",
+		    disk, "--rng", "--balloon", "--console", dir.console, "--vsock", dir.vsock,
 		    "--cmdline", cmdline));
 }
 

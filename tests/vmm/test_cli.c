@@ -107,7 +107,7 @@ START_TEST(help_fits_a_screen)
 		at += len + (at[len] == '\n');
 		lines++;
 	}
-	ck_assert_uint_le(lines, 40);
+	ck_assert_uint_le(lines, 44);
 	ck_assert_ptr_nonnull(strstr(result.out, "usage: vmm KERNEL [options]"));
 	ck_assert_ptr_nonnull(strstr(result.out, "--disk PATH"));
 	ck_assert_ptr_nonnull(strstr(result.out, "(128M)"));

@@ -91,7 +91,8 @@ START_TEST(order_in_the_text_does_not_matter)
 	ck_assert_int_eq(build(&memory, &report, "4G:64K", "0:64K", "64K:4K,ro", NULL), 0);
 	ck_assert_uint_eq(gm_memory_count(memory), 3);
 	ck_assert_uint_eq(gm_region_start(gm_memory_region(memory, 0)), 0);
-	ck_assert_uint_eq(gm_region_flags(gm_memory_region(memory, 1)), GM_REGION_READ_ONLY);
+	ck_assert_uint_eq(gm_region_flags(gm_memory_region(memory, 1)),
+			  GM_REGION_READ_ONLY | GM_REGION_DONTDUMP);
 	ck_assert_uint_eq(gm_memory_last(memory), (4ULL << 30) + 65535);
 	gm_memory_put(memory);
 }
