@@ -576,9 +576,13 @@ START_TEST(register_write_serves_where_nothing_can_be_attached)
 
 	notified_harness(&own, &notify);
 	notify.result = -1;
+	own.irq.line.pulse = pulse_stops_loop;
 	driver_start(&own, 0);
 	driver_add(&own, &own.queues[0], &(struct buffer){BUFFERS, 100, true}, 1, 0);
 	driver_kick(&own, &own.queues[0]);
+	/* By the loop's thread, whichever thread wrote the register. */
+	ck_assert(!driver_used(&own, &own.queues[0], &head, &len));
+	ck_assert_int_eq(loop_run(own.loop), 7);
 	ck_assert(driver_used(&own, &own.queues[0], &head, &len));
 	ck_assert_uint_eq(len, 100);
 	harness_free(&own);
