@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "vmm/acpi.h"
+#include "vmm/boot-linux.h"
 #include "vmm/boot-memmap.h"
 #include "vmm/boot-pieces.h"
 
@@ -161,6 +162,9 @@ int pvh_prepare(const struct boot_params *params, struct pieces *pieces,
 	gm_le64_t where;
 	int ret = -1;
 
+	/* Linux has a use for the first MiB, whatever the memory map says of it. */
+	if (kernel->is_linux && placement_take(pieces->placement, 0, LINUX_LOW_END, pieces->report))
+		goto out;
 	if (put_cmdline(&pvh, kernel->is_linux) || put_acpi(&pvh) || put_memmap(&pvh) ||
 	    put_modules(&pvh, kernel->wants_regions) ||
 	    put(&pvh, &pvh.info, sizeof(pvh.info), "the start info", &where))

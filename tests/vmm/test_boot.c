@@ -229,6 +229,39 @@ START_TEST(region_table_and_modules)
 }
 END_TEST
 
+/* Linux starts its processors from the first MiB, and takes parts of it for a PC's. */
+START_TEST(linux_has_the_first_mib)
+{
+	struct gm_memory *memory = make_memory(NULL, "0:16M", NULL);
+	char initrd[] = "/tmp/test-initrd.XXXXXX";
+	int fd = mkstemp(initrd);
+	struct boot_params params = {.cmdline = "quiet", .initrd = initrd};
+	struct pvh_start_info info;
+	struct pvh_module module;
+	struct boot_state state;
+	struct report report;
+	struct test_elf elf = test_elf_new();
+
+	ck_assert_int_eq(ftruncate(fd, 2 << 20), 0);
+	close(fd);
+	test_elf_segment(&elf, 0x400000, "kernel", 6, 6);
+	test_elf_entry(&elf, 0x400000);
+	test_elf_note(&elf, "Linux", 0x101, "", 1);
+	params.kernel = test_elf_write(&elf);
+	ck_assert_msg(boot_load(&params, memory, &state, &report) == 0, "%s", report.text);
+	unlink(params.kernel);
+	unlink(initrd);
+	ck_assert(state.is_linux);
+	info = start_info(memory, &state);
+	read_guest(memory, gm_le64_get(info.modules), &module, sizeof(module));
+	ck_assert_uint_ge(gm_le64_get(module.addr), 1 << 20);
+	ck_assert_uint_ge(gm_le64_get(info.modules), 1 << 20);
+	ck_assert_uint_ge(gm_le64_get(info.cmdline), 1 << 20);
+	ck_assert_uint_ge(state.rbx, 1 << 20);
+	gm_memory_put(memory);
+}
+END_TEST
+
 /* A module that cannot be had is noticed before anything is written: memory may be a user's file. */
 START_TEST(refused_module_changes_nothing)
 {
@@ -391,6 +424,7 @@ Suite *suite_boot(void)
 	tcase_add_loop_test(tcase, elf_lands_whole_however_memory_is_cut, 0, 11);
 	tcase_add_test(tcase, bss_is_cleared_in_a_file);
 	tcase_add_loop_test(tcase, memory_map, 0, 2);
+	tcase_add_test(tcase, linux_has_the_first_mib);
 	tcase_add_loop_test(tcase, region_table_and_modules, 0, 2);
 	tcase_add_loop_test(tcase, refused_module_changes_nothing, 0, 3);
 	tcase_add_test(tcase, placement_keeps_clear);
