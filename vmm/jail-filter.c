@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * From the table of system calls to a program for seccomp(2). Rows are tried in their order, rows
- * of one call behind one comparison of its number; what no row allows is a SIGSYS (jail.c). That a
- * program is some hundred instructions long matters little: the kernel knows in advance which calls
- * are allowed whatever their arguments are, and the hottest of the others stands first.
+ * From the table of system calls to a program for seccomp(2): a binary tree over the numbers of
+ * calls, behind each of them the rows of that call in their order; what no row allows is a SIGSYS
+ * (jail.c). A tree, since the kernel runs a new filter once for every number there is, to know
+ * which calls it need not be asked about again.
  */
 #include "vmm/jail-filter.h"
 
@@ -16,9 +16,8 @@
 
 #include "vmm/jail-table.h"
 
-#define X32_BIT 0x40000000U
-#define ROWS    (sizeof(rows) / sizeof(rows[0]))
-#define ANY     0xffffffffU
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ANY  0xffffffffU
 
 /* Argument @arg, bits @mask, is @value. Arguments that are compared are 32 bits wide in the kernel. */
 struct condition {
@@ -87,37 +86,72 @@ static void add_row(struct program *program, const struct row *row, unsigned int
 	    row->error ? SECCOMP_RET_ERRNO | row->error : SECCOMP_RET_ALLOW, 0, 0);
 }
 
-/* The rows of one call, and where its number is another's past them. Returns the next row. */
-static size_t add_call(struct program *program, size_t row, enum jail_role role, unsigned int pid)
+/* One call: the number in the accumulator is this one or that of no row. */
+static void add_call(struct program *program, const struct row *row, enum jail_role role,
+		     unsigned int pid)
 {
-	unsigned short call = rows[row].call, first;
-	struct sock_filter *past;
+	unsigned short call = row->call;
 
 	add(program, BPF_JMP | BPF_JEQ | BPF_K, call, 1, 0);
-	past = add(program, BPF_JMP | BPF_JA, 0, 0, 0);
-	first = program->len;
-	for (; row < ROWS && rows[row].call == call; row++) {
-		if (rows[row].roles & 1U << role)
-			add_row(program, &rows[row], pid);
+	add(program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0, 0);
+	for (; row < rows + ROWS && row->call == call; row++) {
+		if (row->roles & 1U << role)
+			add_row(program, row, pid);
 	}
 	add(program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0, 0);
-	past->k = program->len - first;
-	return row;
+}
+
+/* @count calls in the order of their numbers: halve until there is one. */
+static void add_calls(struct program *program, const struct row *const *calls, size_t count,
+		      enum jail_role role, unsigned int pid)
+{
+	size_t half = count / 2;
+	struct sock_filter *to_upper;
+	unsigned short lower;
+
+	if (count == 1) {
+		add_call(program, calls[0], role, pid);
+		return;
+	}
+	add(program, BPF_JMP | BPF_JGE | BPF_K, calls[half]->call, 0, 1);
+	to_upper = add(program, BPF_JMP | BPF_JA, 0, 0, 0);
+	lower = program->len;
+	add_calls(program, calls, half, role, pid);
+	to_upper->k = program->len - lower;
+	add_calls(program, calls + half, count - half, role, pid);
+}
+
+/* The calls of @role, each by its first row, in the order of their numbers. */
+static size_t sort_calls(enum jail_role role, const struct row **calls)
+{
+	size_t count = 0;
+	int last = -1;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		size_t at = count;
+
+		if (!(rows[i].roles & 1U << role) || rows[i].call == last)
+			continue;
+		last = rows[i].call;
+		for (; at && calls[at - 1]->call > last; at--)
+			calls[at] = calls[at - 1];
+		calls[at] = &rows[i];
+		count++;
+	}
+	return count;
 }
 
 unsigned short jail_filter(enum jail_role role, unsigned int pid, struct sock_filter *code)
 {
 	struct program program = {code, 0};
-	size_t row = 0;
+	const struct row *calls[ROWS];
+	size_t count = sort_calls(role, calls);
 
 	load(&program, offsetof(struct seccomp_data, arch));
 	add(&program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	add(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	load(&program, offsetof(struct seccomp_data, nr));
-	add(&program, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-	add(&program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0, 0);
-	while (row < ROWS)
-		row = rows[row].roles & 1U << role ? add_call(&program, row, role, pid) : row + 1;
-	add(&program, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0, 0);
+	/* Numbers of the x32 ABI are larger than all others, and none of them is here. */
+	add_calls(&program, calls, count, role, pid);
 	return program.len;
 }

@@ -7,7 +7,7 @@
  *	ALLOW(call, what of it, roles, condition on an argument, reason)
  *	REFUSE(call, error number it returns, roles, reason)
  *
- * Rows of one call stand together. The hottest stands first: it is the only one whose cost matters.
+ * Rows of one call stand together and are tried in their order: KVM_RUN is the only one whose cost matters.
  */
 #ifndef VMM_JAIL_TABLE_H
 #define VMM_JAIL_TABLE_H

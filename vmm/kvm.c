@@ -81,9 +81,9 @@ static int take_descriptor(const char *spec, struct report *report)
 	if (*number >= '0' && *number <= '9' && !*end && given <= INT_MAX)
 		fd = fcntl((int)given, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		return report_fail(
-			report, REPORT_USER,
-			"--kvm %s: not an open descriptor; give fd:N with one of /dev/kvm", spec);
+		return report_fail(report, REPORT_USER,
+				   "%s: not an open descriptor; give fd:N with one of /dev/kvm",
+				   spec);
 	return fd;
 }
 
@@ -105,6 +105,13 @@ static int check_capabilities(struct kvm *kvm, const char *path, struct report *
 	return 0;
 }
 
+void kvm_forget(struct kvm *kvm)
+{
+	if (kvm->fd >= 0)
+		close(kvm->fd);
+	kvm->fd = -1;
+}
+
 int kvm_open(struct kvm *kvm, const char *path, struct report *report)
 {
 	int version, size;
@@ -116,8 +123,11 @@ int kvm_open(struct kvm *kvm, const char *path, struct report *report)
 	if (kvm->fd < 0)
 		return -1;
 	version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
-	if (version < 0)
-		return report_fail(report, REPORT_HOST, "%s: not a KVM: %s", path, strerror(errno));
+	if (version < 0) {
+		report_fail(report, REPORT_HOST, "%s: not a KVM: %s", path, strerror(errno));
+		kvm_forget(kvm);
+		return -1;
+	}
 	if (version != KVM_API_VERSION)
 		return report_fail(report, REPORT_HOST, "%s: API version %d instead of %d", path,
 				   version, KVM_API_VERSION);
@@ -135,13 +145,6 @@ void kvm_destroy_vm(struct kvm *kvm)
 	if (kvm->vm >= 0)
 		close(kvm->vm);
 	kvm->vm = -1;
-}
-
-void kvm_forget(struct kvm *kvm)
-{
-	if (kvm->fd >= 0)
-		close(kvm->fd);
-	kvm->fd = -1;
 }
 
 void kvm_close(struct kvm *kvm)

@@ -28,7 +28,8 @@ struct kvm {
 
 /*
  * Open @path, or take a copy of the descriptor N of "fd:N", check that it is a KVM with the API
- * version and the capabilities this monitor needs. kvm_close() in every case.
+ * version and the capabilities this monitor needs. kvm_close() in every case; where there is no KVM
+ * at all @kvm has no descriptor.
  */
 int kvm_open(struct kvm *kvm, const char *path, struct report *report);
 void kvm_close(struct kvm *kvm);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "guestmem/fault.h"
@@ -120,11 +121,22 @@ out:
 	return err;
 }
 
+/* What the user named is the user's mistake, as long as it is no KVM that lacks something. */
+static int open_kvm(const struct options *options, struct kvm *kvm, struct report *report)
+{
+	int err = kvm_open(kvm, options->kvm, report);
+	struct report why = *report;
+
+	if (err && kvm->fd < 0 && strcmp(options->kvm, KVM_PATH) != 0)
+		report_fail(report, REPORT_USER, "--kvm %s", why.text);
+	return err;
+}
+
 static int start(const struct options *options, int *status, struct report *report)
 {
 	struct kvm kvm;
 	struct gm_memory *memory = NULL;
-	int err = kvm_open(&kvm, options->kvm, report);
+	int err = open_kvm(options, &kvm, report);
 
 	if (err)
 		goto out;
