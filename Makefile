@@ -162,6 +162,7 @@ $(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
 
 FUZZ_PARTS := $(O)/tests/fuzz/device.o $(O)/tests/devices/net-fake.o $(O)/devices/net-user-words.o
 FUZZ_memory := $(filter $(O)/tests/guestmem/property%,$(call objs,tests/guestmem))
+FUZZ_gdb := $(O)/tests/vmm/gdb-fake.o
 # What may reach out to the host is answered by the target.
 FUZZ_LDFLAGS_options := $(patsubst %,-Wl$(comma)--wrap=%,open __open_2 fopen connect bind mkfifo unlink posix_openpt)
 link_fuzz = $(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LDFLAGS_$*) $(1) -o $@ $(filter %.o,$^) $(LIBS) $(DEP_LIBS)

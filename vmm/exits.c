@@ -66,6 +66,18 @@ static bool exit_intr(struct vcpu *vcpu)
 	return true;
 }
 
+/* A breakpoint or a step. It is the debugger's to have the vCPU wait. */
+static bool exit_debug(struct vcpu *vcpu)
+{
+	if (!vcpu->env->debug) {
+		crash_report(vcpu, "KVM_EXIT_DEBUG, which nothing asked for");
+		vcpu->env->end(vcpu->env->arg, VCPU_END_BROKEN);
+		return false;
+	}
+	vcpu->env->debug(vcpu->env->debugger, vcpu);
+	return true;
+}
+
 /* --- how guests end ----------------------------------------------------------------------------- */
 
 static bool end(struct vcpu *vcpu, int status)
@@ -145,7 +157,7 @@ static const struct exit_reason reasons[] = {
 	REASON(EXCEPTION, NULL),
 	REASON(IO, exit_io),
 	REASON(HYPERCALL, NULL),
-	REASON(DEBUG, NULL),
+	REASON(DEBUG, exit_debug),
 	REASON(HLT, NULL),
 	REASON(MMIO, exit_mmio),
 	REASON(IRQ_WINDOW_OPEN, NULL),

@@ -48,6 +48,11 @@ ALLOW(ioctl, "KVM_GET_REGS", GUEST, IS(1, KVM_GET_REGS), "what a guest that cras
 ALLOW(ioctl, "KVM_GET_SREGS", GUEST, IS(1, KVM_GET_SREGS), "likewise; a restart, too") \
 ALLOW(ioctl, "KVM_KVMCLOCK_CTRL", LOOP, IS(1, KVM_KVMCLOCK_CTRL), "the guest stood still: its watchdogs are to keep quiet") \
 ALLOW(ioctl, "KVM_TRANSLATE", GUEST, IS(1, KVM_TRANSLATE), "the bytes at the instruction pointer of a guest that crashed") \
+ALLOW(ioctl, "KVM_SET_GUEST_DEBUG", LOOP, IS(1, KVM_SET_GUEST_DEBUG), "a debugger: breakpoints and steps") \
+ALLOW(ioctl, "KVM_GET_FPU", LOOP, IS(1, KVM_GET_FPU), "a debugger: registers") \
+ALLOW(ioctl, "KVM_SET_FPU", LOOP, IS(1, KVM_SET_FPU), "a debugger: registers") \
+ALLOW(ioctl, "KVM_GET_MSRS", LOOP, IS(1, KVM_GET_MSRS), "a debugger: registers") \
+ALLOW(ioctl, "KVM_GET_MP_STATE", LOOP, IS(1, KVM_GET_MP_STATE), "a debugger: which vCPUs run") \
 ALLOW(ioctl, "KVM_CREATE_VM", LOOP, IS(1, KVM_CREATE_VM), "the guest restarts: the VM is made anew") \
 ALLOW(ioctl, "KVM_CREATE_VCPU", LOOP, IS(1, KVM_CREATE_VCPU), "restart") \
 ALLOW(ioctl, "KVM_SET_USER_MEMORY_REGION", LOOP, IS(1, KVM_SET_USER_MEMORY_REGION), "restart") \

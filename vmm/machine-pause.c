@@ -33,6 +33,13 @@ void machine_resume(struct machine *machine)
 		vcpu_unask(&machine->vcpus[i], VCPU_ASK_PAUSE);
 }
 
+void machine_set_debugger(struct machine *machine, const struct machine_debugger *debugger)
+{
+	machine->debugger = *debugger;
+	machine->env.debug = debugger->debug;
+	machine->env.debugger = debugger->debugger;
+}
+
 bool machine_paused(const struct machine *machine)
 {
 	return machine->pauses > 0;

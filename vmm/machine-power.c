@@ -19,6 +19,7 @@
 
 void machine_stop(struct machine *machine, int status)
 {
+	__atomic_fetch_add(&machine->stops, 1, __ATOMIC_RELEASE);
 	loop_stop(machine->loop, status);
 }
 
@@ -42,8 +43,30 @@ static void guest_powers_off(void *arg)
 	machine_guest_ends(arg, 0);
 }
 
+/* The first is what it was: others may follow before all have left. */
+static void crashed(struct machine *machine, int status)
+{
+	int none = 0;
+
+	__atomic_compare_exchange_n(&machine->crash, &none, status, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
+
+void machine_vcpu_ends(void *arg, int status)
+{
+	if (status == VCPU_END_TRIPLE_FAULT || status == VCPU_END_BROKEN)
+		crashed(arg, status);
+	machine_guest_ends(arg, status);
+}
+
+int machine_crash(const struct machine *machine)
+{
+	return __atomic_load_n(&machine->crash, __ATOMIC_ACQUIRE);
+}
+
 static void guest_panics(void *arg)
 {
+	crashed(arg, MACHINE_END_PANIC);
 	machine_guest_ends(arg, MACHINE_END_PANIC);
 }
 
@@ -130,6 +153,8 @@ static int restart(struct machine *machine, struct report *report)
 	struct gm_memory *memory;
 	int err;
 
+	if (machine->debugger.restart)
+		machine->debugger.restart(machine->debugger.debugger);
 	machine_end_vcpus(machine);
 	reset_devices(machine);
 	kvm_destroy_vm(machine->kvm);
@@ -140,6 +165,8 @@ static int restart(struct machine *machine, struct report *report)
 	gm_memory_put(memory);
 	if (err || machine_boot(machine, machine->boot, report))
 		return -1;
+	if (machine->debugger.restarted)
+		machine->debugger.restarted(machine->debugger.debugger);
 	return machine_start_vcpus(machine, report);
 }
 
@@ -162,6 +189,7 @@ static void time_is_up(void *arg, uint32_t events)
 {
 	(void)events;
 	fprintf(stderr, "vmm: --timeout: the time is up\n");
+	crashed(arg, MACHINE_END_TIMEOUT);
 	machine_stop(arg, MACHINE_END_TIMEOUT);
 }
 

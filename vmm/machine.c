@@ -84,7 +84,7 @@ int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *m
 		.kvm = kvm,
 		.pio = &machine->pio,
 		.mmio = &machine->mmio,
-		.end = machine_guest_ends,
+		.end = machine_vcpu_ends,
 		.arg = machine,
 	};
 	if (check_cpus(kvm, config->cpus, report))

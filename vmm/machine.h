@@ -59,6 +59,15 @@ struct machine_pci {
 	struct pci_bus bus;
 };
 
+/* A debugger: what it is told. Constant once the machine runs. */
+struct machine_debugger {
+	void (*debug)(void *debugger, struct vcpu *vcpu); /* see struct vcpu_env */
+	/* A restart begins, and has made new vCPUs that did not run yet; the loop's thread. */
+	void (*restart)(void *debugger);
+	void (*restarted)(void *debugger);
+	void *debugger;
+};
+
 /* What is there whatever the guest is. */
 struct machine_config {
 	const char *serial; /* what COM1 is connected to (devices/chardev.h) */
@@ -91,6 +100,9 @@ struct machine {
 	unsigned int pauses;     /* loop's thread: machine_pause() without machine_resume() */
 	struct machine_config config;
 	const struct boot_params *boot;
+	struct machine_debugger debugger;
+	int crash;          /* atomic: the status of an end that was a crash, or 0 */
+	unsigned int stops; /* atomic: how often machine_stop() was called */
 	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 4];
 	struct acpi_machine acpi;
 	int restart; /* eventfd: a vCPU asks for it */
@@ -144,6 +156,15 @@ int machine_run(struct machine *machine, int *status, struct report *report);
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 bool machine_paused(const struct machine *machine);
+
+/* Before machine_run(). */
+void machine_set_debugger(struct machine *machine, const struct machine_debugger *debugger);
+
+/*
+ * Whether the end of machine_run() was a crash: the status, if it was a triple fault, something KVM
+ * cannot execute, a panic or the time out; or 0.
+ */
+int machine_crash(const struct machine *machine);
 
 /* End machine_run() with @status; the first call counts. Any thread, async-signal-safe. */
 void machine_stop(struct machine *machine, int status);

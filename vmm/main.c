@@ -17,6 +17,7 @@
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/machine.h"
+#include "vmm/on-crash.h"
 #include "vmm/options.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
@@ -95,6 +96,7 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 	};
 	struct boot_files files = {0};
 	struct boot_params params = {.files = options->no_reboot ? NULL : &files};
+	struct on_crash crash = {.core.fd = -1};
 	struct machine machine;
 	int err = machine_create(&machine, kvm, memory, &config, report);
 
@@ -106,15 +108,20 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 	/* Only a restart makes another VM. */
 	if (options->no_reboot)
 		kvm_forget(kvm);
-	err = terminal_begin(&machine, report);
+	err = on_crash_open(&crash, options, &machine, report);
+	if (!err)
+		err = terminal_begin(&machine, report);
 	if (!err)
 		err = jail_lock(report);
 	if (!err)
 		err = machine_run(&machine, status, report);
+	if (!err)
+		err = on_crash(&crash, *status, report);
 	terminal_end();
 	if (!err && options->stats)
 		print_stats(&machine);
 out:
+	on_crash_close(&crash, *status);
 	machine_destroy(&machine);
 	boot_files_clear(&files);
 	free((char *)params.device_words);

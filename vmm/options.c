@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/on-crash.h"
+
 #include "vmm/kvm.h"
 
 /* While parsing: what only matters for conflicts between options. */
@@ -139,6 +141,22 @@ static int take_no_reboot(struct parse *parse, const char *value)
 	return 0;
 }
 
+static int take_gdb(struct parse *parse, const char *value)
+{
+	if (parse->options->gdb)
+		return report_fail(parse->report, REPORT_USER, "--gdb: given twice");
+	parse->options->gdb = true;
+	parse->options->gdb_spec = value;
+	return 0;
+}
+
+static int take_on_crash(struct parse *parse, const char *value)
+{
+	if (take_text(parse, "--on-crash", &parse->options->on_crash, value))
+		return -1;
+	return on_crash_check(value, parse->report);
+}
+
 static int take_kvm(struct parse *parse, const char *value)
 {
 	if (once(parse, "--kvm", parse->kvm ? parse->options->kvm : NULL, value))
@@ -244,6 +262,8 @@ static const struct option_row rows[] = {
 	{"jail", NULL, "lock the process down as far as can be, or fail", take_jail},
 	{"no-jail", NULL, "do not lock the process down at all", take_no_jail},
 	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
+	{"gdb", "[=PORT|PATH][,run]", "wait for gdb there (1234); run: do not", take_gdb},
+	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash},
 	{"print-map", NULL, "print the memory map first", take_print_map},
 	{"stats", NULL, "print counters at the end", take_stats},
 	{"help", NULL, "this text", take_help},

@@ -35,10 +35,13 @@ struct options {
 	unsigned int cpus;    /* --cpus, or 1 */
 	unsigned int timeout; /* --timeout in seconds; 0: none */
 	enum jail_mode jail;
-	bool pci;       /* --transport pci: virtio devices on a PCI bus */
-	bool no_reboot; /* --no-reboot: a reset ends the machine */
-	bool print_map; /* --print-map: the memory map on standard error before the start */
-	bool stats;     /* --stats: counters on standard error at the end */
+	bool gdb;             /* --gdb was given */
+	const char *gdb_spec; /* where it listens, or NULL */
+	const char *on_crash; /* --on-crash, or NULL */
+	bool pci;             /* --transport pci: virtio devices on a PCI bus */
+	bool no_reboot;       /* --no-reboot: a reset ends the machine */
+	bool print_map;       /* --print-map: the memory map on standard error before the start */
+	bool stats;           /* --stats: counters on standard error at the end */
 };
 
 /*

@@ -23,6 +23,8 @@ enum vcpu_end {
 /* Exits are counted by reason; those above are counted as the last. */
 #define VCPU_EXIT_REASONS 64
 
+struct vcpu;
+
 /* What a vCPU runs in: the machine's, shared by all, constant while they run. */
 struct vcpu_env {
 	const struct kvm *kvm;
@@ -31,6 +33,9 @@ struct vcpu_env {
 	struct gm_cell *memory;
 	void (*end)(void *arg, int status); /* the machine is to end; any vCPU thread */
 	void *arg;
+	/* A vCPU met what a debugger asked KVM for; its thread. NULL: nobody did. */
+	void (*debug)(void *debugger, struct vcpu *vcpu);
+	void *debugger;
 };
 
 /* What a vCPU may be asked to do before it enters the guest again. */

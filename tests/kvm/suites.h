@@ -6,6 +6,7 @@
 #include "tests/runner.h"
 
 Suite *faults_suite(void);
+Suite *gdb_suite(void);
 Suite *guests_suite(void);
 Suite *host_suite(void);
 Suite *jail_suite(void);

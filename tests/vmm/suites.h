@@ -6,6 +6,7 @@
 #include <check.h>
 
 Suite *suite_parse(void);
+Suite *suite_gdb(void);
 Suite *suite_layout(void);
 Suite *suite_jail(void);
 Suite *suite_fragment(void);
