@@ -151,6 +151,12 @@ unsigned short jail_filter(enum jail_role role, unsigned int pid, struct sock_fi
 	add(&program, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	add(&program, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	load(&program, offsetof(struct seccomp_data, nr));
+	if (rows[0].roles & 1U << role) {
+		/* Once more in front of all others: the call that counts. */
+		add(&program, BPF_JMP | BPF_JEQ | BPF_K, rows[0].call, 0, 4);
+		add_row(&program, &rows[0], pid);
+		load(&program, offsetof(struct seccomp_data, nr));
+	}
 	/* Numbers of the x32 ABI are larger than all others, and none of them is here. */
 	add_calls(&program, calls, count, role, pid);
 	return program.len;

@@ -31,7 +31,7 @@
 
 #include <errno.h>
 
-static char *const no_words[] = {NULL};
+static char *const false_words[] = {"false", NULL}, *const no_words[] = {NULL};
 static char page[4096] __attribute__((aligned(4096)));
 
 static long do_open(const char *path)
@@ -47,7 +47,7 @@ static long do_create(const char *path)
 static long do_exec(const char *path)
 {
 	(void)path;
-	return syscall(SYS_execve, "/bin/false", no_words, no_words);
+	return syscall(SYS_execve, "/bin/false", false_words, no_words);
 }
 
 static long do_socket(const char *path)
