@@ -126,6 +126,7 @@ ALLOW(fcntl, "F_OFD_SETLK", LOOP, IS(1, F_OFD_SETLK), "a disk's lock is given ba
 ALLOW(newfstatat, "", LOOP | NET, ALWAYS, "a descriptor's kind and size; whether a path is still what was made there; whether the name servers changed") \
 ALLOW(unlink, "", LOOP, ALWAYS, "sockets, links and FIFOs that devices made; Landlock has their directories and no other") \
 ALLOW(openat, "to read", NET, BITS(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY), "the name servers; Landlock has their file and no other") \
+ALLOW(sysinfo, "", LOOP, ALWAYS, "qsort(3) asks how much memory there is; pages of the balloon are sorted") \
 ALLOW(getrandom, "", GUEST | NET, ALWAYS, "the entropy device") \
 ALLOW(mmap, "not executable", ALL, BITS(2, PROT_EXEC, 0), "memory; a vCPU's shared page, a thread's stack") \
 ALLOW(munmap, "", ALL, ALWAYS, "likewise") \
