@@ -51,11 +51,13 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 # Fences are there for other processes' and guests' eyes; TSan knows only what goes through it.
 WARN += $(if $(findstring thread,$(SANITIZE)),-Wno-tsan)
 OPT := $(if $(DEBUG),-O0,$(if $(SANITIZE),-O1,-O2))
-HARDEN := -fstack-protector-strong -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=2)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection $(if $(DEBUG)$(SANITIZE),,-D_FORTIFY_SOURCE=3)
+# Nothing of where it was built is in what is built.
+SAME := -ffile-prefix-map=$(CURDIR)=.
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CFLAGS_ALL = -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SAN) -fPIE -pthread -ffunction-sections -I. -D_GNU_SOURCE \
+CFLAGS_ALL = -std=gnu11 -g $(OPT) $(WARN) $(HARDEN) $(SAME) $(SAN) -fPIE -pthread -ffunction-sections -I. -D_GNU_SOURCE \
 	-DVMM_VERSION='"$(VERSION)"' $(DEP_CFLAGS) $(CFLAGS)
-LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) $(LDFLAGS)
 DEPFLAGS = -MMD -MP
 
 # --- what there is ----------------------------------------------------------------------------
@@ -85,7 +87,7 @@ REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 PRELOADED := $(if $(SANITIZE),,$(B)/tests/libfault.so $(B)/tests/libintrude.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test prove demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test prove reproducible demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -124,7 +126,7 @@ $(O)/%.o: %.c Makefile
 
 # --- the test kernel: freestanding, no sanitizers -----------------------------------------------
 
-GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+GUEST_CFLAGS := -std=gnu11 -O2 -g $(SAME) -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -I.
 GUEST_OBJS := $(patsubst %,$(O)/%.o,$(basename $(wildcard guest/*.S guest/*.c guest/tests/*.c)))
@@ -199,7 +201,7 @@ $(TOOLS): $(B)/%: $(O)/tests/tools/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
 
-test: tests ## set up the machine, run all tests, close with N passed, M failed, K skipped
+test: tests $(if $(SANITIZE),,static library) ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
 
 valgrind: $(B)/tests/test-guestmem ## the library's tests under valgrind: SUITES="..." (all)
@@ -211,6 +213,9 @@ faults: tests ## fail every call of a small run once, and many while it runs
 
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
+
+reproducible: all static library ## build again elsewhere: the same bytes
+	$(Q)scripts/check-reproducible
 
 prove: ## prove the core of the slice iterator and of the descriptor walk (docs/proof.md)
 	$(Q)scripts/prove

@@ -20,7 +20,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 library: $(B)/libguestmem.a $(SHARED) ## libguestmem, static and shared
 examples: $(EXAMPLES) ## the example programs of the library
 
-$(O)/pic/%.o: guestmem/%.c
+$(O)/pic/%.o: guestmem/%.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC $(DEPFLAGS) -c -o $@ $<
