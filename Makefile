@@ -87,7 +87,7 @@ REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/replay-%)
 PRELOADED := $(if $(SANITIZE),,$(B)/tests/libfault.so $(B)/tests/libintrude.so)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all static guest tests test prove reproducible demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
+.PHONY: all static guest tests test prove reproducible soak demo bench bench-lab lint lab-test lab-test-full faults lost valgrind fuzz fuzzers fuzz-smoke clean help
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
@@ -213,6 +213,9 @@ faults: tests ## fail every call of a small run once, and many while it runs
 
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
+
+soak: all ## many monitors, starts, resets, devices and stuck consoles; SOAK=--long takes hours
+	$(Q)VMM_BUILD=$(B) scripts/soak $(SOAK)
 
 reproducible: all static library ## build again elsewhere: the same bytes
 	$(Q)scripts/check-reproducible

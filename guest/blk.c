@@ -117,13 +117,13 @@ static void find_scratch(struct blk *blk)
 	}
 }
 
-static struct blk *open_disk(struct blk *blk, struct virtio_device *device)
+struct blk *blk_open(struct blk *blk, struct virtio_device *device, const struct virtq_place *place)
 {
 	static uint8_t sector[ABI_SECTOR_SIZE];
 	uint16_t magic;
 
 	blk->device = device;
-	if (!blk_start(blk, NULL))
+	if (!blk_start(blk, place))
 		return NULL;
 	if (blk->capacity > EXT2_SUPERBLOCK_SECTOR &&
 	    blk_transfer(blk, BLK_IN, EXT2_SUPERBLOCK_SECTOR, (uint64_t)sector, sizeof(sector)) ==
@@ -154,12 +154,12 @@ struct blk *blk_disk(void)
 		return blk_start(&disks[0], NULL) ? &disks[0] : NULL;
 	if (!device)
 		device = virtio_find(VIRTIO_ID_BLOCK, 0);
-	return device ? open_disk(&disks[0], device) : NULL;
+	return device ? blk_open(&disks[0], device, NULL) : NULL;
 }
 
 struct blk *blk_readonly_disk(void)
 {
 	struct virtio_device *device = find_disk(true);
 
-	return device ? open_disk(&disks[1], device) : NULL;
+	return device ? blk_open(&disks[1], device, NULL) : NULL;
 }

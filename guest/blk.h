@@ -73,6 +73,9 @@ struct blk *blk_disk(void);
 /* The first read-only disk, started; or NULL. */
 struct blk *blk_readonly_disk(void);
 
+/* Start @device, see what is on it and find its scratch sectors; @blk or NULL. */
+struct blk *blk_open(struct blk *blk, struct virtio_device *device, const struct virtq_place *place);
+
 /* (Re)start with the queue at @place, NULL: in the image. */
 bool blk_start(struct blk *blk, const struct virtq_place *place);
 

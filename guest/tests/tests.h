@@ -40,7 +40,8 @@
 	test("vsock-accept", vsock_accept)			\
 	test("net-ping", net_ping)				\
 	test("net-udp", net_udp)				\
-	test("balloon", balloon)
+	test("balloon", balloon)				\
+	test("soak", soak)
 /* clang-format on */
 
 #define DECLARE_TEST(text, name) void test_##name(void);
