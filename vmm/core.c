@@ -20,7 +20,7 @@
 #include "devices/confine.h"
 
 #define PAGE  4096U
-#define CHUNK (64U * 1024)
+#define CHUNK 65536U
 
 /* One vCPU's: NT_PRSTATUS as Linux writes it for a process. */
 struct note {

@@ -60,12 +60,13 @@ static int set_registers(void *arg, unsigned int cpu, const struct gdb_registers
 	if (target->over || get_registers(arg, cpu, &now))
 		return -1;
 	gdb_registers_pack(&then);
-	if (memcmp(&now.regs, &then.regs, sizeof(now.regs)) && ioctl(fd, KVM_SET_REGS, &then.regs))
+	if (memcmp(&now.regs, &then.regs, sizeof(now.regs)) != 0 &&
+	    ioctl(fd, KVM_SET_REGS, &then.regs))
 		return -1;
-	if (memcmp(&now.sregs, &then.sregs, sizeof(now.sregs)) &&
+	if (memcmp(&now.sregs, &then.sregs, sizeof(now.sregs)) != 0 &&
 	    ioctl(fd, KVM_SET_SREGS, &then.sregs))
 		return -1;
-	if (memcmp(&now.fpu, &then.fpu, sizeof(now.fpu)) && ioctl(fd, KVM_SET_FPU, &then.fpu))
+	if (memcmp(&now.fpu, &then.fpu, sizeof(now.fpu)) != 0 && ioctl(fd, KVM_SET_FPU, &then.fpu))
 		return -1;
 	if (now.kernel_gs_base != then.kernel_gs_base)
 		return kernel_gs_base(fd, &then.kernel_gs_base, true);
