@@ -129,10 +129,8 @@ beside() {
     esac
     [ "$end" = wait ] || return
     (
-        for _ in $(seq 200); do
-            grep -q '^waiting' out 2>/dev/null && break
-            sleep 0.2
-        done
+        # Before, nobody would hear of it.
+        until grep -q '^waiting' out 2>/dev/null; do sleep 0.2; done
         kill -TERM "$(cat pid)"
     ) &
     peers="$peers $!"
