@@ -89,7 +89,7 @@ static bool valid(const struct gdb_target *target, enum gdb_break kind, uint64_t
 	if (!is_watch(kind))
 		return true;
 	/* It would never report one. */
-	if (target->software)
+	if (!(target->stops & KVM_STOPS_AT_WATCH))
 		return false;
 	return (len == 1 || len == 2 || len == 4 || len == 8) && addr % len == 0;
 }
@@ -98,7 +98,7 @@ static bool valid(const struct gdb_target *target, enum gdb_break kind, uint64_t
 static bool place(struct gdb_target *target, unsigned int cpu, struct gdb_breakpoint *at)
 {
 	at->slot = -1;
-	if (at->kind == GDB_BREAK_SOFTWARE && !target->software &&
+	if (at->kind == GDB_BREAK_SOFTWARE && target->stops & KVM_STOPS_AT_INT3 &&
 	    gdb_translate(target, cpu, at->addr, &at->phys)) {
 		/* Two addresses of one byte share it: the second would save the first's int3. */
 		for (unsigned int i = 0; i < target->break_count; i++) {

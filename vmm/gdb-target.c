@@ -381,8 +381,13 @@ int gdb_target_init(struct gdb_target *target, struct machine *machine, struct g
 {
 	struct machine_debugger debugger = {vcpu_met, restart, restarted, target};
 	int controls = ioctl(machine->kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
+	int stops = kvm_stops_at(machine->kvm, report);
 
+	if (stops < 0)
+		return -1;
 	memset(target, 0, sizeof(*target));
+	target->event = -1;
+	target->stops = (unsigned int)stops;
 	target->machine = machine;
 	target->session = session;
 	target->software = kvm_is_software();

@@ -31,10 +31,11 @@ struct gdb_met {
 
 struct gdb_target {
 	struct machine *machine;
-	bool software;     /* KVM interprets ring 0: no int3, no watchpoints */
-	uint32_t controls; /* KVM_GUESTDBG_... this KVM has beyond the first */
-	bool held;         /* machine_pause() was called */
-	int event;         /* eventfd: a vCPU met something */
+	bool software;      /* KVM interprets ring 0: no steps elsewhere */
+	unsigned int stops; /* enum kvm_stops: what else it can */
+	uint32_t controls;  /* KVM_GUESTDBG_... this KVM has beyond the first */
+	bool held;          /* machine_pause() was called */
+	int event;          /* eventfd: a vCPU met something */
 	bool killed;
 	struct gdb_breakpoint breaks[GDB_BREAKS_MAX];
 	unsigned int break_count;

@@ -2,7 +2,8 @@
 /*
  * Whether this KVM runs a stock kernel. Software KVM interprets ring 0 and does not know every
  * instruction; Linux executes cmpxchg16b and int3 when it starts, so these are what is tried, not
- * what the host is called.
+ * what the host is called. And what a debugger may ask for: not every KVM stops at int3 (an
+ * emulator's delivers it to the guest) and at watched accesses.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,16 +14,17 @@
 #include "vmm/kvm.h"
 
 /* Guest memory of the trial: what there is in it, page by page. */
-#define CODE    0x000
-#define HANDLER 0x100
-#define OPERAND 0x200 /* of cmpxchg16b */
-#define GDT     0x300
-#define IDT     0x400
-#define STACK   0x800
-#define PML4    0x1000
-#define PDPT    0x2000
-#define PD      0x3000
-#define SIZE    0x4000
+#define CODE     0x000
+#define DEBUGGED 0x080 /* what a debugger stops at */
+#define HANDLER  0x100
+#define OPERAND  0x200 /* of cmpxchg16b */
+#define GDT      0x300
+#define IDT      0x400
+#define STACK    0x800
+#define PML4     0x1000
+#define PDPT     0x2000
+#define PD       0x3000
+#define SIZE     0x4000
 
 #define PORT          0x80
 #define SELECTOR_CODE 0x08
@@ -38,6 +40,9 @@
 #define EFER_LME_LMA 0x500
 #define RFLAGS_FIXED 2
 
+/* DR0: a write of four bytes. */
+#define DR7_WATCH 0xd0402U
+
 static void put(uint8_t *memory, size_t at, uint64_t value)
 {
 	memcpy(memory + at, &value, sizeof(value));
@@ -50,7 +55,11 @@ static void write_program(uint8_t *memory)
 	/* out %al, $PORT; hlt */
 	static const uint8_t handler[] = {0xe6, PORT, 0xf4};
 
+	/* mov %eax, (%rsi); int3; hlt */
+	static const uint8_t debugged[] = {0x89, 0x06, 0xcc, 0xf4};
+
 	memcpy(memory + CODE, code, sizeof(code));
+	memcpy(memory + DEBUGGED, debugged, sizeof(debugged));
 	memcpy(memory + HANDLER, handler, sizeof(handler));
 	put(memory, GDT + SELECTOR_CODE, CODE_DESCRIPTOR);
 	put(memory, IDT + VECTOR_INT3 * 16, GATE_INTERRUPT << 32 | SELECTOR_CODE << 16 | HANDLER);
@@ -59,10 +68,10 @@ static void write_program(uint8_t *memory)
 	put(memory, PD, PTE_PRESENT_WRITABLE | PTE_LARGE);
 }
 
-static int set_registers(int vcpu)
+static int set_registers(int vcpu, uint64_t rip)
 {
 	struct kvm_regs regs = {
-		.rip = CODE,
+		.rip = rip,
 		.rsp = STACK,
 		.rsi = OPERAND,
 		.rflags = RFLAGS_FIXED,
@@ -90,22 +99,48 @@ static int set_registers(int vcpu)
 	return ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs) ? -1 : 0;
 }
 
-/* 1 if the handler was reached, 0 if not, -1 and errno if it could not be tried. */
-static int try(int vcpu, const struct kvm_run *run)
+static int run_once(int vcpu)
 {
 	int err;
 
-	if (set_registers(vcpu))
-		return -1;
 	do
 		err = ioctl(vcpu, KVM_RUN, 0);
 	while (err < 0 && (errno == EINTR || errno == EAGAIN));
-	if (err < 0)
+	return err;
+}
+
+/* 1 if the handler was reached, 0 if not, -1 and errno if it could not be tried. */
+static int try_kernel(int vcpu, const struct kvm_run *run)
+{
+	if (set_registers(vcpu, CODE) || run_once(vcpu))
 		return -1;
 	return run->exit_reason == KVM_EXIT_IO && run->io.port == PORT;
 }
 
-int kvm_runs_kernels(const struct kvm *kvm, struct report *report)
+/* A watched write, then int3: which of them end KVM_RUN as they should. */
+static int try_debug(int vcpu, const struct kvm_run *run)
+{
+	struct kvm_guest_debug debug = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_USE_SW_BP,
+		.arch.debugreg = {[0] = OPERAND, [7] = DR7_WATCH},
+	};
+	int found = 0;
+
+	if (set_registers(vcpu, DEBUGGED) || ioctl(vcpu, KVM_SET_GUEST_DEBUG, &debug))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		if (run_once(vcpu))
+			return -1;
+		if (run->exit_reason != KVM_EXIT_DEBUG)
+			break;
+		found |= run->debug.arch.exception == VECTOR_INT3 ? KVM_STOPS_AT_INT3
+								  : KVM_STOPS_AT_WATCH;
+	}
+	return found;
+}
+
+static int trial(const struct kvm *kvm, int (*try)(int vcpu, const struct kvm_run *run),
+		 struct report *report)
 {
 	struct kvm_userspace_memory_region slot = {.memory_size = SIZE};
 	void *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -136,4 +171,14 @@ out:
 	if (memory != MAP_FAILED)
 		munmap(memory, SIZE);
 	return result;
+}
+
+int kvm_runs_kernels(const struct kvm *kvm, struct report *report)
+{
+	return trial(kvm, try_kernel, report);
+}
+
+int kvm_stops_at(const struct kvm *kvm, struct report *report)
+{
+	return trial(kvm, try_debug, report);
 }

@@ -54,6 +54,14 @@ void kvm_destroy_vm(struct kvm *kvm);
  */
 int kvm_runs_kernels(const struct kvm *kvm, struct report *report);
 
+/* Which of these end KVM_RUN for a debugger that asks for it, tried likewise; or -1 (@report). */
+enum kvm_stops {
+	KVM_STOPS_AT_INT3 = 1,
+	KVM_STOPS_AT_WATCH = 2,
+};
+
+int kvm_stops_at(const struct kvm *kvm, struct report *report);
+
 /*
  * These change what a running guest sees: 0, or -1 and errno. Any thread.
  *
