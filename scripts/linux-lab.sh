@@ -10,7 +10,7 @@ linux_lab_files() {
     [ $# -eq 0 ] || scripts/linux-guest "$@" >&2 || return
     files=("$build/vmm" "$build/line-times" tests/linux build/lab/linux/{*Image-*,initrd-*,root.ext4})
     [ ! -e build/lab/linux/vmlinux-small ] || files+=(build/lab/linux/vmlinux-small)
-    for tool in qemu-system-x86_64 socat e2fsck iperf3; do
+    for tool in qemu-system-x86_64 socat e2fsck iperf3 dmsetup; do
         files+=("$(PATH=$PATH:/sbin:/usr/sbin command -v $tool)")
     done
     # What is loaded when it is asked for, and not seen by ldd.

@@ -54,6 +54,15 @@ layout() {
     case $1 in *+pci) options="$options --transport pci" ;; esac
 }
 
+# Disks in memory whose second 2 MiB of 8 cannot be read or written: /dev/dm-0 and /dev/dm-1.
+make_failing_disks() {
+    for disk in ram0 ram1; do
+        [ -e /dev/dm-1 ] ||
+            printf '%s\n' "0 4096 linear /dev/$disk 0" '4096 4096 error' "8192 8192 linear /dev/$disk 8192" |
+            dmsetup create --noudevsync failing-$disk
+    done
+}
+
 # talk ADDRESS PORT GUEST NAME: an echo at ADDRESS:PORT, an iperf3 server, and calls of GUEST until 1 MiB
 # came back.
 talk() {
@@ -159,7 +168,7 @@ boot() {
         make_data
         options="$options --disk disk.img"
         words="$words disk=vd$letter sum=$sum"
-        letter=$(echo "$letter" | tr abc bcd)
+        letter=$(echo "$letter" | tr abcde bcdef)
         devices=$((devices + 1))
         ;;
     esac
@@ -170,6 +179,17 @@ boot() {
         options="$options --disk scratch.img"
         words="$words scratch=vd$letter"
         devices=$((devices + 1))
+        ;;
+    esac
+    case ,$checks, in
+    *,errors,*)
+        make_failing_disks
+        options="$options --disk /dev/dm-0,cache=none --disk /dev/dm-1"
+        words="$words failing=vd$letter"
+        letter=$(echo "$letter" | tr abcde bcdef)
+        words="$words cached=vd$letter"
+        letter=$(echo "$letter" | tr abcde bcdef)
+        devices=$((devices + 2))
         ;;
     esac
     case ,$checks, in *,entropy,*) options="$options --rng" devices=$((devices + 1)) ;; esac
