@@ -113,7 +113,7 @@ static bool written_at_once(struct blk_request *req)
 	op->result = blk_op_run(queue->blk->image.fd, op);
 	if (queue->blk->clock() - begin > BLK_WRITE_SLOW_NS)
 		queue->slow_until = begin + BLK_WRITE_PAUSE_NS;
-	return true;
+	return op->result != -EAGAIN;
 }
 
 /* Try a transfer without waiting. Whether its result is there. */

@@ -37,6 +37,7 @@ static const unsigned int fs_rights[] = {0, 13, 14, 15, 15, 16};
 
 static int *directories; /* where files may be removed; set-up, then jail_restrict_files() */
 static size_t directory_count;
+static int missed; /* why one of them could not be had, or 0 */
 
 int jail_landlock_version(void)
 {
@@ -56,12 +57,13 @@ void jail_will_unlink(const char *path)
 	else
 		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path) + 1, path);
 	more = realloc(directories, (directory_count + 1) * sizeof(*directories));
-	if (!more)
-		return;
-	directories = more;
-	/* What cannot be had is a file that stays. */
-	fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
+	if (more)
+		directories = more;
+	fd = more ? open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	/* Without it a file would stay: the jail is not entered. */
+	if (fd < 0)
+		missed = more ? errno : ENOMEM;
+	else
 		directories[directory_count++] = fd;
 }
 
@@ -71,6 +73,7 @@ void jail_forget_files(void)
 		close(directories[--directory_count]);
 	free(directories);
 	directories = NULL;
+	missed = 0;
 }
 
 static int allow(int ruleset, int fd, uint64_t access)
@@ -82,8 +85,9 @@ static int allow(int ruleset, int fd, uint64_t access)
 
 static int allow_directories(int ruleset)
 {
-	int err = 0;
+	int err = missed ? -1 : 0;
 
+	errno = missed;
 	for (size_t i = 0; i < directory_count && !err; i++)
 		err = allow(ruleset, directories[i], LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	return err;
