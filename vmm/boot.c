@@ -194,12 +194,15 @@ void placement_clear(struct placement *placement)
 
 char *boot_cmdline(const struct boot_params *params, bool is_linux)
 {
+	bool guest_words = params->guest_words && *params->guest_words;
 	const char *words[] = {
 		params->cmdline ? params->cmdline
 		: is_linux      ? params->linux_words
 				: NULL,
 		params->append,
 		is_linux ? NULL : params->device_words,
+		is_linux && guest_words ? "--" : NULL,
+		params->guest_words,
 	};
 	char *text = NULL;
 	size_t size = 0;

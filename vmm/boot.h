@@ -43,6 +43,7 @@ struct boot_params {
 	const char *cmdline;             /* the whole of it, or NULL for the default */
 	const char *append;              /* behind it, or NULL */
 	const char *linux_words;         /* the default of a Linux kernel, or NULL */
+	const char *guest_words;         /* at the very end, for Linux behind "--"; or NULL */
 	const char *device_words;        /* for kernels that do not read ACPI, or NULL */
 	const char *initrd;              /* path, or NULL */
 	const struct acpi_machine *acpi; /* what the ACPI tables describe; NULL: none */
@@ -53,8 +54,9 @@ struct boot_params {
 };
 
 /*
- * The command line: the given one or the default, what is to be appended, and the device words if
- * the kernel is not Linux, which finds devices in the ACPI tables. To be freed; NULL without memory.
+ * The command line: the given one or the default, what is to be appended, the device words if the
+ * kernel is not Linux, which finds devices in the ACPI tables, and the guest's words, which Linux
+ * hands to init since they are behind a "--". To be freed; NULL without memory.
  */
 char *boot_cmdline(const struct boot_params *params, bool is_linux);
 

@@ -40,6 +40,9 @@ static bool parse_term(const char *text, const char **end, uint64_t *value)
 			return false;
 		*value = number << shift;
 		stop++;
+		/* KiB, MiB...: the same. */
+		if (strncasecmp(stop, "iB", 2) == 0)
+			stop += 2;
 	}
 	*end = stop;
 	return true;

@@ -68,7 +68,7 @@ int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty
 
 void layout_clear(struct layout *layout);
 
-/* A number as people write it: 4096, 0x1000, 64K, 1G+4K. False if it is not one or wraps. */
+/* A number as people write it: 4096, 0x1000, 64K, 1GiB, 1G+4K. False if it is not one or wraps. */
 bool parse_size(const char *text, uint64_t *value);
 
 #endif

@@ -195,9 +195,11 @@ static void time_is_up(void *arg, uint32_t events)
 
 /* --- set-up --------------------------------------------------------------------------------------- */
 
-int machine_set_timeout(struct machine *machine, unsigned int seconds, struct report *report)
+int machine_set_timeout(struct machine *machine, uint64_t ms, struct report *report)
 {
-	struct itimerspec when = {.it_value.tv_sec = seconds};
+	struct itimerspec when = {
+		.it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+	};
 
 	machine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (machine->timer < 0 || timerfd_settime(machine->timer, 0, &when, NULL))

@@ -142,7 +142,7 @@ const struct acpi_machine *machine_acpi(struct machine *machine);
 int machine_boot(struct machine *machine, const struct boot_params *params, struct report *report);
 
 /* End machine_run() after so many seconds with MACHINE_END_TIMEOUT. */
-int machine_set_timeout(struct machine *machine, unsigned int seconds, struct report *report);
+int machine_set_timeout(struct machine *machine, uint64_t ms, struct report *report);
 
 /* Run until the guest or machine_stop() ends it: 0 and *@status, or -1 (@report). */
 int machine_run(struct machine *machine, int *status, struct report *report);

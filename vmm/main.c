@@ -76,6 +76,7 @@ static int load(struct machine *machine, const struct options *options, struct b
 		.cmdline = options->cmdline,
 		.append = options->append,
 		.linux_words = options->linux_words,
+		.guest_words = options->guest_words,
 		.device_words = machine_device_words(machine),
 		.initrd = options->initrd,
 		.acpi = machine_acpi(machine),
@@ -85,7 +86,7 @@ static int load(struct machine *machine, const struct options *options, struct b
 	};
 	if (!params->device_words)
 		return report_fail(report, REPORT_HOST, "out of memory");
-	if (options->timeout && machine_set_timeout(machine, options->timeout, report))
+	if (options->timeout_ms && machine_set_timeout(machine, options->timeout_ms, report))
 		return -1;
 	return machine_boot(machine, params, report);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * The command line. Each option is one row: its name, its argument in the help, its help, and the
- * function that takes it. Devices add their own rows from device_types[].
+ * function that takes it. Devices add their own rows from device_types[]. What is printed of the
+ * rows is in options-help.c.
  */
-#include "vmm/options.h"
+#include "vmm/options-impl.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,9 @@
 #include "vmm/on-crash.h"
 
 #include "vmm/kvm.h"
+
+/* What --timeout takes: some 31 years. */
+#define TIMEOUT_MAX_MS 1000000000000ULL
 
 /* While parsing: what only matters for conflicts between options. */
 struct parse {
@@ -23,13 +28,6 @@ struct parse {
 	bool serial;
 	bool kvm;
 	const char *transport; /* --transport as given */
-};
-
-struct option_row {
-	const char *name;
-	const char *args; /* NULL: takes none */
-	const char *help;
-	int (*take)(struct parse *parse, const char *value);
 };
 
 static int out_of_memory(struct report *report)
@@ -120,7 +118,26 @@ static int take_cpus(struct parse *parse, const char *value)
 
 static int take_timeout(struct parse *parse, const char *value)
 {
-	return take_number(parse, "--timeout", 1000000000, value, &parse->options->timeout);
+	static const struct {
+		const char *name;
+		unsigned int ms;
+	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
+	char *unit;
+	unsigned long long n = strtoull(value, &unit, 10);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (!isdigit((unsigned char)*value) || strcmp(unit, units[i].name) != 0)
+			continue;
+		if (n < 1 || n > TIMEOUT_MAX_MS / units[i].ms)
+			break;
+		parse->options->timeout_ms = n * units[i].ms;
+		return 0;
+	}
+	return report_fail(
+		parse->report, REPORT_USER,
+		"--timeout %s: not a time from 1ms to 1000000000s; write for example 10, "
+		"500ms, 2m or 1h",
+		value);
 }
 
 static int take_transport(struct parse *parse, const char *value)
@@ -234,7 +251,17 @@ static int take_stats(struct parse *parse, const char *value)
 	return 0;
 }
 
-static int take_help(struct parse *parse, const char *value);
+static int take_help(struct parse *parse, const char *value)
+{
+	if (value && strcmp(value, "list") != 0)
+		return report_fail(parse->report, REPORT_USER,
+				   "--help=%s: write --help, or --help=list for a table", value);
+	if (value)
+		options_list();
+	else
+		options_help();
+	return 1;
+}
 
 static int take_version(struct parse *parse, const char *value)
 {
@@ -244,7 +271,7 @@ static int take_version(struct parse *parse, const char *value)
 	return 1;
 }
 
-static const struct option_row rows[] = {
+const struct option_row option_rows[] = {
 	{"memory", "SIZE", "RAM of the default layout (128M)", take_memory},
 	{"region", "BASE:SIZE[,WORD...]", "one region of memory; may be repeated", take_region},
 	{"layout", "FILE", "a file with one region a line", take_layout},
@@ -261,98 +288,15 @@ static const struct option_row rows[] = {
 	{"kvm", "PATH|fd:N", "KVM's device, or a descriptor of it (/dev/kvm)", take_kvm},
 	{"jail", NULL, "lock the process down as far as can be, or fail", take_jail},
 	{"no-jail", NULL, "do not lock the process down at all", take_no_jail},
-	{"timeout", "SECONDS", "end after so long, with status 124", take_timeout},
+	{"timeout", "TIME", "end after so long (10, 500ms, 2m), status 124", take_timeout},
 	{"gdb", "[=PORT|PATH][,run]", "wait for gdb there (1234); run: do not", take_gdb},
 	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash},
 	{"print-map", NULL, "print the memory map first", take_print_map},
 	{"stats", NULL, "print counters at the end", take_stats},
-	{"help", NULL, "this text", take_help},
+	{"help", "[=list]", "this text; list: the options as a table", take_help},
 	{"version", NULL, "the version", take_version},
+	{.name = NULL},
 };
-
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
-
-static void print_row(const char *name, const char *args, const char *help)
-{
-	char left[64];
-
-	snprintf(left, sizeof(left), "--%s%s%s", name, args && *args != '[' ? " " : "",
-		 args ? args : "");
-	printf("  %-32s %s\n", left, help);
-}
-
-static int take_help(struct parse *parse, const char *value)
-{
-	(void)parse;
-	(void)value;
-	printf("usage: vmm KERNEL [options]\n"
-	       "\n"
-	       "  vmm kernel.elf --disk disk.img               boot a kernel with a disk\n"
-	       "  vmm kernel.elf --memory 1G --fragment 64K    the same RAM in 64 KiB pieces\n"
-	       "  vmm kernel.elf --region 0:64M --region 4G:64M,file=ram.bin\n"
-	       "  vmm boot.bin --flat 0x7c00                   a 16-bit binary\n"
-	       "\n"
-	       "KERNEL is a Linux bzImage or vmlinux, an ELF file with a PVH note, or a flat\n"
-	       "binary (--flat).\n"
-	       "\n");
-	for (size_t i = 0; i < ROWS; i++)
-		print_row(rows[i].name, rows[i].args, rows[i].help);
-	for (const struct device_type *const *type = device_types; *type; type++)
-		print_row((*type)->name, (*type)->args, (*type)->help);
-	printf("\n"
-	       "SPEC: stdio, null, pty, file=PATH, socket=PATH, connect=PATH, pipe=PATH.\n"
-	       "WORDs of a region: ro, file=PATH, offset=N, private, memfd, huge, populate, lock.\n"
-	       "Sizes: 4096, 0x1000, 64K, 1M+4K, 3G. Ctrl-A x quits, Ctrl-A ? helps.\n"
-	       "Exit status: the guest's; 1 host error, 2 wrong input; see vmm/README.md.\n");
-	return 1;
-}
-
-/* How many edits turn @a into @b, at most: for "did you mean". */
-static unsigned int edit_distance(const char *a, const char *b)
-{
-	unsigned int row[32], n = (unsigned int)strlen(b);
-
-	if (n >= 31)
-		return 31;
-	for (unsigned int j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned int i = 1; *a; a++, i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned int j = 1; j <= n; j++) {
-			unsigned int best = diagonal + (*a != b[j - 1]);
-
-			diagonal = row[j];
-			best = best < row[j] + 1 ? best : row[j] + 1;
-			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-		}
-	}
-	return row[n];
-}
-
-static int unknown_option(const char *name, struct report *report)
-{
-	const char *nearest = NULL;
-	unsigned int best = 3;
-
-	for (size_t i = 0; i < ROWS; i++) {
-		if (edit_distance(name, rows[i].name) < best) {
-			best = edit_distance(name, rows[i].name);
-			nearest = rows[i].name;
-		}
-	}
-	for (const struct device_type *const *type = device_types; *type; type++) {
-		if (edit_distance(name, (*type)->name) < best) {
-			best = edit_distance(name, (*type)->name);
-			nearest = (*type)->name;
-		}
-	}
-	if (nearest)
-		return report_fail(report, REPORT_USER, "--%s: unknown option; did you mean --%s?",
-				   name, nearest);
-	return report_fail(report, REPORT_USER, "--%s: unknown option; --help lists them", name);
-}
 
 static int add_device(struct parse *parse, const struct device_type *type, const char *value)
 {
@@ -379,19 +323,19 @@ static int add_device(struct parse *parse, const struct device_type *type, const
 static int take_option(struct parse *parse, char *name, const char *next, bool *used)
 {
 	const struct device_type *const *type = device_types;
-	const struct option_row *row = rows;
+	const struct option_row *row = option_rows;
 	char *value = strchr(name, '=');
 	const char *args;
 
 	if (value)
 		*value++ = '\0';
-	while (row < rows + ROWS && strcmp(row->name, name) != 0)
+	while (row->name && strcmp(row->name, name) != 0)
 		row++;
 	while (*type && strcmp((*type)->name, name) != 0)
 		type++;
-	if (row == rows + ROWS && !*type)
-		return unknown_option(name, parse->report);
-	args = row < rows + ROWS ? row->args : (*type)->args;
+	if (!row->name && !*type)
+		return options_unknown(name, parse->report);
+	args = row->name ? row->args : (*type)->args;
 	if (!args && value)
 		return report_fail(parse->report, REPORT_USER, "--%s=%s: takes no argument", name,
 				   value);
@@ -403,7 +347,7 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 		*used = true;
 	}
 	next = !args ? NULL : value ? value : *used ? next : NULL;
-	return row < rows + ROWS ? row->take(parse, next) : add_device(parse, *type, next);
+	return row->name ? row->take(parse, next) : add_device(parse, *type, next);
 }
 
 /* Whether a console device has standard input and output. */
@@ -466,6 +410,10 @@ static int finish(struct parse *parse)
 			"--flat %s: a flat binary takes no --module, --initrd, --cmdline "
 			"or --append",
 			options->flat);
+	if (options->flat && options->guest_words && *options->guest_words)
+		return report_fail(parse->report, REPORT_USER,
+				   "--flat %s: a flat binary takes no arguments behind --",
+				   options->flat);
 	/* There is one standard input and output; who asks for it by name has it. */
 	if (has_stdio(options) && !parse->serial)
 		options->serial = "null";
@@ -479,27 +427,59 @@ static int finish(struct parse *parse)
 	return 0;
 }
 
+/*
+ * What stands behind "--", as one text. A word with a space in it gets quotation marks, as Linux
+ * takes them, so it cannot have any itself.
+ */
+static int take_guest_words(struct parse *parse, char **words, int count)
+{
+	struct options *options = parse->options;
+	size_t size = 1;
+
+	for (int i = 0; i < count; i++) {
+		if (strpbrk(words[i], "\"\n"))
+			return report_fail(
+				parse->report, REPORT_USER,
+				"-- argument %d: a quotation mark or a new line cannot be "
+				"told the guest; leave it out",
+				i + 1);
+		size += strlen(words[i]) + 3;
+	}
+	options->guest_words = malloc(size);
+	if (!options->guest_words)
+		return out_of_memory(parse->report);
+	*options->guest_words = '\0';
+	for (int i = 0, at = 0; i < count; i++) {
+		const char *quote = !*words[i] || strpbrk(words[i], " \t") ? "\"" : "";
+
+		at += snprintf(options->guest_words + at, size - (size_t)at, "%s%s%s%s",
+			       i ? " " : "", quote, words[i], quote);
+	}
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *options, struct report *report)
 {
 	struct parse parse = {.options = options, .report = report};
-	bool only_words = false;
 
 	*options = (struct options){.kvm = KVM_PATH, .serial = "stdio", .cpus = 1};
 	for (int i = 1; i < argc; i++) {
 		bool used = false;
 		int ret;
 
-		if (!only_words && strcmp(argv[i], "--") == 0) {
-			only_words = true;
-		} else if (!only_words && strcmp(argv[i], "-h") == 0) {
+		if (strcmp(argv[i], "--") == 0) {
+			if (take_guest_words(&parse, argv + i + 1, argc - i - 1))
+				return -1;
+			break;
+		} else if (strcmp(argv[i], "-h") == 0) {
 			return take_help(&parse, NULL);
-		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
+		} else if (strncmp(argv[i], "--", 2) == 0) {
 			ret = take_option(&parse, argv[i] + 2, i + 1 < argc ? argv[i + 1] : NULL,
 					  &used);
 			if (ret)
 				return ret;
 			i += used;
-		} else if (!only_words && argv[i][0] == '-' && argv[i][1]) {
+		} else if (argv[i][0] == '-' && argv[i][1]) {
 			return report_fail(report, REPORT_USER,
 					   "%s: unknown option; options begin with two dashes",
 					   argv[i]);
@@ -520,5 +500,6 @@ void options_clear(struct options *options)
 	free(options->modules);
 	free(options->devices);
 	free(options->linux_words);
+	free(options->guest_words);
 	*options = (struct options){0};
 }

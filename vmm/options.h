@@ -17,7 +17,7 @@ struct option_device {
 	const char *args; /* NULL if the device takes none */
 };
 
-/* Strings point into argv, but for linux_words. */
+/* Strings point into argv, but for linux_words and guest_words. */
 struct options {
 	const char *kernel;
 	const char *cmdline;  /* --cmdline, or NULL */
@@ -31,9 +31,10 @@ struct options {
 	size_t module_count;
 	struct option_device *devices; /* in command line order */
 	size_t device_count;
-	char *linux_words;    /* what a Linux kernel is told without --cmdline */
-	unsigned int cpus;    /* --cpus, or 1 */
-	unsigned int timeout; /* --timeout in seconds; 0: none */
+	char *linux_words;   /* what a Linux kernel is told without --cmdline */
+	char *guest_words;   /* what stands behind --, or NULL */
+	unsigned int cpus;   /* --cpus, or 1 */
+	uint64_t timeout_ms; /* --timeout; 0: none */
 	enum jail_mode jail;
 	bool gdb;             /* --gdb was given */
 	const char *gdb_spec; /* where it listens, or NULL */

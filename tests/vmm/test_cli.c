@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/runner.h"
+#include "vmm/options.h"
 
 struct result {
 	int status;
@@ -75,7 +76,28 @@ static const struct {
 	 "--flat 0: a flat binary takes no --module, --initrd, --cmdline or --append"},
 	{"a --cpus 0", "--cpus 0: not a number from 1 to 4096"},
 	{"a --cpus -1", "--cpus -1: not a number from 1 to 4096"},
-	{"a --timeout 1s", "--timeout 1s: not a number from 1 to 1000000000"},
+	{"a --timeout 0",
+	 "--timeout 0: not a time from 1ms to 1000000000s; write for example 10, 500ms, 2m or 1h"},
+	{"a --timeout 1x",
+	 "--timeout 1x: not a time from 1ms to 1000000000s; write for example 10, 500ms, 2m or 1h"},
+	{"a --timeout 10sec", "--timeout 10sec: not a time from 1ms to 1000000000s; write for "
+			      "example 10, 500ms, 2m or 1h"},
+	{"a --timeout s",
+	 "--timeout s: not a time from 1ms to 1000000000s; write for example 10, 500ms, 2m or 1h"},
+	{"a --timeout 1000000001", "--timeout 1000000001: not a time from 1ms to 1000000000s; "
+				   "write for example 10, 500ms, 2m or 1h"},
+	{"a --timeout 1000000000001ms", "--timeout 1000000000001ms: not a time from 1ms to "
+					"1000000000s; write for example 10, 500ms, 2m or 1h"},
+	{"a --timeout 277778h", "--timeout 277778h: not a time from 1ms to 1000000000s; write for "
+				"example 10, 500ms, 2m or 1h"},
+	{"a --timeout 18446744073709551616",
+	 "--timeout 18446744073709551616: not a time from 1ms to 1000000000s; write for example "
+	 "10, 500ms, 2m or 1h"},
+	{"a --help=disk", "--help=disk: write --help, or --help=list for a table"},
+	{"a --flat 0 -- x", "--flat 0: a flat binary takes no arguments behind --"},
+	{"a -- x 'y\"z'",
+	 "-- argument 2: a quotation mark or a new line cannot be told the guest; leave it out"},
+	{"-- a", "no kernel given; usage: vmm KERNEL [options], --help for more"},
 	{"a --transport isa", "--transport isa: neither pci nor mmio"},
 	{"a --transport", "--transport: needs an argument, pci|mmio"},
 	{"a --transport pci --transport mmio", "--transport mmio: given twice, it was pci before"},
@@ -115,10 +137,90 @@ START_TEST(help_fits_a_screen)
 		at += len + (at[len] == '\n');
 		lines++;
 	}
-	ck_assert_uint_le(lines, 44);
+	ck_assert_uint_le(lines, 50);
 	ck_assert_ptr_nonnull(strstr(result.out, "usage: vmm KERNEL [options]"));
 	ck_assert_ptr_nonnull(strstr(result.out, "--disk PATH"));
 	ck_assert_ptr_nonnull(strstr(result.out, "(128M)"));
+}
+END_TEST
+
+/* Completions and man pages are made from it: every option of the help, three columns. */
+START_TEST(help_as_a_table)
+{
+	struct result result;
+	size_t lines = 0;
+
+	run(&result, "--help=list");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.err, "");
+	for (char *rest = result.out, *line; *rest; lines++) {
+		line = strsep(&rest, "\n");
+		ck_assert_ptr_nonnull(rest);
+		ck_assert_ptr_nonnull(strchr(line, '\t'));
+		ck_assert_ptr_nonnull(strchr(strchr(line, '\t') + 1, '\t'));
+		ck_assert_ptr_null(strchr(strchr(strchr(line, '\t') + 1, '\t') + 1, '\t'));
+	}
+	ck_assert_uint_ge(lines, 20);
+	run(&result, "--help=list");
+	ck_assert_ptr_nonnull(strstr(result.out, "memory\tSIZE\tRAM"));
+	ck_assert_ptr_nonnull(strstr(result.out, "\nno-reboot\t\tend"));
+	ck_assert_ptr_nonnull(strstr(result.out, "\ndisk\tPATH"));
+}
+END_TEST
+
+/* A time with a unit is that time: a guest that halts for ever ends in far less than its seconds. */
+START_TEST(a_time_has_a_unit)
+{
+	struct result result;
+	char line[256];
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	snprintf(line, sizeof(line), "%s/guest/tiny/spin.bin --flat 0x1000 --timeout 300ms",
+		 test_env("VMM_BUILD", "build"));
+	run(&result, line);
+	ck_assert_str_eq(result.err, "vmm: --timeout: the time is up\n");
+	ck_assert_int_eq(result.status, 124);
+}
+END_TEST
+
+/* What stands behind -- is the guest's, whatever it looks like; a word with a space stays one. */
+START_TEST(guest_arguments)
+{
+	char words[][20] = {"vmm",    "k",   "--cpus", "2",  "--", "-x",
+			    "--cpus", "a b", "",       "--", "c=d"};
+	char *argv[sizeof(words) / sizeof(words[0])];
+	int argc = sizeof(words) / sizeof(words[0]);
+	struct options options;
+	struct report report;
+
+	for (int i = 0; i < argc; i++)
+		argv[i] = words[i];
+	ck_assert_int_eq(options_parse(argc, argv, &options, &report), 0);
+	ck_assert_str_eq(options.kernel, "k");
+	ck_assert_uint_eq(options.cpus, 2);
+	ck_assert_str_eq(options.guest_words, "-x --cpus \"a b\" \"\" -- c=d");
+	options_clear(&options);
+	ck_assert_int_eq(options_parse(4, argv, &options, &report), 0);
+	ck_assert_ptr_null(options.guest_words);
+	options_clear(&options);
+}
+END_TEST
+
+/* They reach the guest: the test kernel is told which tests to run. */
+START_TEST(guest_arguments_reach_the_guest)
+{
+	struct result result;
+	char line[256];
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	snprintf(line, sizeof(line), "%s/guest/kernel.elf -- tests=timer",
+		 test_env("VMM_BUILD", "build"));
+	run(&result, line);
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_ptr_nonnull(strstr(result.out, "timer"));
+	ck_assert_ptr_null(strstr(result.out, "memory:"));
 }
 END_TEST
 
@@ -236,6 +338,10 @@ Suite *suite_cli(void)
 	tcase_add_loop_test(tcase, a_mistake_is_one_line, 0,
 			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
 	tcase_add_test(tcase, help_fits_a_screen);
+	tcase_add_test(tcase, help_as_a_table);
+	tcase_add_test(tcase, a_time_has_a_unit);
+	tcase_add_test(tcase, guest_arguments);
+	tcase_add_test(tcase, guest_arguments_reach_the_guest);
 	tcase_add_test(tcase, version);
 	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
 	tcase_add_test(tcase, user_network_without_its_library);

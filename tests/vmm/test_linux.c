@@ -389,16 +389,24 @@ END_TEST
 START_TEST(command_lines)
 {
 	static const struct {
-		const char *cmdline, *append;
+		const char *cmdline, *append, *guest;
 		const char *linux_line, *other_line;
 	} lines[] = {
-		{NULL, NULL, "L", "D"},  {NULL, "a b", "L a b", "a b D"},
-		{"c", NULL, "c", "c D"}, {"c", "a", "c a", "c a D"},
-		{"", "a", "a", "a D"},   {"", NULL, "", "D"},
+		{NULL, NULL, NULL, "L", "D"},
+		{NULL, "a b", NULL, "L a b", "a b D"},
+		{"c", NULL, NULL, "c", "c D"},
+		{"c", "a", NULL, "c a", "c a D"},
+		{"", "a", NULL, "a", "a D"},
+		{"", NULL, NULL, "", "D"},
+		{NULL, NULL, "g h", "L -- g h", "D g h"},
+		{"c", "a", "g", "c a -- g", "c a D g"},
+		{"", NULL, "g", "-- g", "D g"},
+		{NULL, NULL, "", "L", "D"},
 	};
 	struct boot_params params = {
 		.cmdline = lines[_i].cmdline,
 		.append = lines[_i].append,
+		.guest_words = lines[_i].guest,
 		.linux_words = "L",
 		.device_words = "D",
 	};
@@ -423,7 +431,7 @@ Suite *suite_linux(void)
 	tcase_add_test(tcase, memory_map_of_many_entries);
 	tcase_add_loop_test(tcase, bad_bzimage_is_refused, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	tcase_add_test(tcase, bad_company_is_refused);
-	tcase_add_loop_test(tcase, command_lines, 0, 6);
+	tcase_add_loop_test(tcase, command_lines, 0, 10);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

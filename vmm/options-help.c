@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * What the command line says of itself: the help, the same as a table for programs (completions,
+ * man pages), and what somebody may have meant who wrote an option that is none.
+ */
+#include "vmm/options-impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_row(const char *name, const char *args, const char *help)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", name, args && *args != '[' ? " " : "",
+		 args ? args : "");
+	printf("  %-32s %s\n", left, help);
+}
+
+/* For programs: name, argument or nothing, help. */
+static void list_row(const char *name, const char *args, const char *help)
+{
+	printf("%s\t%s\t%s\n", name, args ? args : "", help);
+}
+
+void options_help(void)
+{
+	printf("usage: vmm KERNEL [options] [-- guest arguments]\n"
+	       "\n"
+	       "  vmm kernel.elf --disk disk.img               boot a kernel with a disk\n"
+	       "  vmm kernel.elf --memory 1G --fragment 64K    the same RAM in 64 KiB pieces\n"
+	       "  vmm kernel.elf --region 0:64M --region 4G:64M,file=ram.bin\n"
+	       "  vmm boot.bin --flat 0x7c00                   a 16-bit binary\n"
+	       "\n"
+	       "KERNEL is a Linux bzImage or vmlinux, an ELF file with a PVH note, or a flat\n"
+	       "binary (--flat).\n"
+	       "\n");
+	for (const struct option_row *row = option_rows; row->name; row++)
+		print_row(row->name, row->args, row->help);
+	for (const struct device_type *const *type = device_types; *type; type++)
+		print_row((*type)->name, (*type)->args, (*type)->help);
+	printf("\n"
+	       "SPEC: stdio, null, pty, file=PATH, socket=PATH, connect=PATH, pipe=PATH.\n"
+	       "WORDs of a region: ro, file=PATH, offset=N, private, memfd, huge, populate, lock.\n"
+	       "Sizes: 4096, 0x1000, 64K, 1M+4K, 3G. Ctrl-A x quits, Ctrl-A ? helps.\n"
+	       "Exit status: the guest's; 1 host error, 2 wrong input; see vmm/README.md.\n");
+}
+
+void options_list(void)
+{
+	for (const struct option_row *row = option_rows; row->name; row++)
+		list_row(row->name, row->args, row->help);
+	for (const struct device_type *const *type = device_types; *type; type++)
+		list_row((*type)->name, (*type)->args, (*type)->help);
+}
+
+/* How many edits turn @a into @b, at most: for "did you mean". */
+static unsigned int edit_distance(const char *a, const char *b)
+{
+	unsigned int row[32], n = (unsigned int)strlen(b);
+
+	if (n >= 31)
+		return 31;
+	for (unsigned int j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned int i = 1; *a; a++, i++) {
+		unsigned int diagonal = row[0];
+
+		row[0] = i;
+		for (unsigned int j = 1; j <= n; j++) {
+			unsigned int best = diagonal + (*a != b[j - 1]);
+
+			diagonal = row[j];
+			best = best < row[j] + 1 ? best : row[j] + 1;
+			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+		}
+	}
+	return row[n];
+}
+
+int options_unknown(const char *name, struct report *report)
+{
+	const char *nearest = NULL;
+	unsigned int best = 3;
+
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (edit_distance(name, row->name) < best) {
+			best = edit_distance(name, row->name);
+			nearest = row->name;
+		}
+	}
+	for (const struct device_type *const *type = device_types; *type; type++) {
+		if (edit_distance(name, (*type)->name) < best) {
+			best = edit_distance(name, (*type)->name);
+			nearest = (*type)->name;
+		}
+	}
+	if (nearest)
+		return report_fail(report, REPORT_USER, "--%s: unknown option; did you mean --%s?",
+				   name, nearest);
+	return report_fail(report, REPORT_USER, "--%s: unknown option; --help lists them", name);
+}
