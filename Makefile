@@ -70,11 +70,13 @@ GUESTMEM_OBJS := $(call objs,guestmem)
 # all; whoever uses it refers to it weakly. User-mode networking; configuration and control in JSON.
 EXTRA_SLIRP := $(O)/devices/net-user%
 EXTRA_JANSSON := $(O)/vmm/config% $(O)/vmm/control%
-EXTRAS := $(EXTRA_SLIRP) $(EXTRA_JANSSON)
+# The C library's regular expressions would be a tenth of the static binary.
+EXTRA_REGEX := $(O)/vmm/expect%
+EXTRAS := $(EXTRA_SLIRP) $(EXTRA_JANSSON) $(EXTRA_REGEX)
 DEVICES_OBJS := $(filter-out $(EXTRAS),$(call objs,devices))
 VMM_OBJS := $(filter-out $(EXTRAS) $(O)/vmm/main.o,$(call objs,vmm))
 extra = $(if $(filter -DHAVE_$(1),$(DEP_CFLAGS)),$(filter $(EXTRA_$(1)),$(call objs,devices vmm)))
-EXTRA_OBJS := $(call extra,SLIRP) $(call extra,JANSSON)
+EXTRA_OBJS := $(filter $(EXTRA_REGEX),$(call objs,vmm)) $(call extra,SLIRP) $(call extra,JANSSON)
 LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
 
 TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.S))

@@ -49,6 +49,7 @@ struct chardev {
 	struct chardev_handler handler;
 	size_t (*filter)(void *arg, uint8_t *data, size_t len);
 	void *filter_arg;
+	void *stream; /* of the observer, or NULL; constant */
 
 	struct loop_watch *in_watch;
 	struct loop_watch *wake_watch;

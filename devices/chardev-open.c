@@ -131,6 +131,26 @@ static int open_kind(struct chardev *chardev, const char *option, const char *sp
 			   option, spec);
 }
 
+/* --- the observer -------------------------------------------------------------------------------- */
+
+static struct chardev_observer observer; /* set-up */
+
+void chardev_observe(const struct chardev_observer *who)
+{
+	observer = who ? *who : (struct chardev_observer){0};
+}
+
+bool chardev_is_observed(const struct chardev *chardev)
+{
+	return chardev->stream;
+}
+
+void chardev_printed(struct chardev *chardev, const void *data, size_t len)
+{
+	if (chardev->stream)
+		observer.printed(chardev->stream, data, len);
+}
+
 int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,
 		 struct report *report)
 {
@@ -140,6 +160,10 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 		return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
 	chardev->loop = loop;
 	snprintf(chardev->name, sizeof(chardev->name), "%s", option);
+	if (observer.opened && !(chardev->stream = observer.opened(observer.arg))) {
+		free(chardev);
+		return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
+	}
 	pthread_mutex_init(&chardev->lock, NULL);
 	chardev->in = -1;
 	chardev->out = -1;
@@ -173,6 +197,8 @@ void chardev_close(struct chardev *chardev)
 		if (chardev->out >= 0)
 			close(chardev->out);
 	}
+	if (chardev->stream)
+		observer.closed(chardev->stream);
 	chardev_unlink(chardev);
 	pthread_mutex_destroy(&chardev->lock);
 	free(chardev);

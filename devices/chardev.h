@@ -87,4 +87,23 @@ void chardev_winch(struct chardev *chardev);
 void chardev_set_filter(struct chardev *chardev,
 			size_t (*filter)(void *arg, uint8_t *data, size_t len), void *arg);
 
+/*
+ * Who wants to know what guests print, wherever it goes. opened() is called for each chardev opened
+ * from here on and returns what printed() (any thread, one at a time for one chardev) and closed()
+ * are called with, or NULL without memory.
+ */
+struct chardev_observer {
+	void *(*opened)(void *arg);
+	void (*printed)(void *stream, const void *data, size_t len);
+	void (*closed)(void *stream);
+	void *arg;
+};
+
+/* One for the process, copied; NULL: nobody. Set-up. */
+void chardev_observe(const struct chardev_observer *observer);
+
+/* For who writes to a chardev: the guest printed this; and whether anybody wants to know. */
+void chardev_printed(struct chardev *chardev, const void *data, size_t len);
+bool chardev_is_observed(const struct chardev *chardev);
+
 #endif

@@ -21,6 +21,21 @@
 
 enum tx_state { TX_DONE, TX_TURN_OVER, TX_SLOW };
 
+/* Tell the observer of the next @len bytes of @sg. */
+static void tell_observer(struct console_port *port, struct gm_sg sg, uint64_t len)
+{
+	char bytes[1024];
+
+	while (len) {
+		size_t n = len < sizeof(bytes) ? (size_t)len : sizeof(bytes);
+
+		if (gm_sg_read(&sg, bytes, n))
+			return;
+		chardev_printed(port->chardev, bytes, n);
+		len -= n;
+	}
+}
+
 /* Move on with the chain in flight. */
 static enum tx_state transmit(struct console_port *port, const struct gm_memory *memory)
 {
@@ -39,6 +54,8 @@ static enum tx_state transmit(struct console_port *port, const struct gm_memory 
 			return TX_TURN_OVER;
 		if (n > 0)
 			n = chardev_writev(port->chardev, iov, (int)n);
+		if (chardev_is_observed(port->chardev))
+			tell_observer(port, before, n < 0 ? bytes : (uint64_t)n);
 		if (n < 0) {
 			/* Nobody will ever take it, or the memory went: the driver goes on. */
 			stats->errors++;

@@ -146,6 +146,7 @@ static void transmit(struct serial *serial)
 		/* Nobody there any more: the line is open, bytes vanish. */
 		if (n < 0)
 			n = (ssize_t)serial->tx.count;
+		chardev_printed(serial->chardev, chunk, (size_t)n);
 		serial->tx.head = (serial->tx.head + (unsigned int)n) % FIFO_SIZE;
 		serial->tx.count -= (unsigned int)n;
 	}

@@ -11,6 +11,8 @@ int machine_plug_pci(struct machine *machine, struct machine_slot *slot, struct 
 
 /* The guest ends the machine or resets it; on the thread of one of its vCPUs. */
 void machine_guest_ends(void *arg, int status);
+/* It wrote @status to an exit port. */
+void machine_exit_port_written(void *arg, int status);
 void machine_guest_resets(void *arg);
 /* KVM ended it; the same thread. */
 void machine_vcpu_ends(void *arg, int status);

@@ -38,9 +38,30 @@ void machine_guest_ends(void *arg, int status)
 	machine_stop(machine, status);
 }
 
+/* What comes first counts, as in loop_stop(). */
+static void guest_chooses_end(struct machine *machine, int status)
+{
+	if (!__atomic_load_n(&machine->stops, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&machine->guest_ended, true, __ATOMIC_RELEASE);
+	machine_guest_ends(machine, status);
+}
+
+bool machine_ended_by_guest(const struct machine *machine)
+{
+	return __atomic_load_n(&machine->guest_ended, __ATOMIC_ACQUIRE);
+}
+
+void machine_exit_port_written(void *arg, int status)
+{
+	struct machine *machine = arg;
+	const uint8_t *map = machine->config.exit_map;
+
+	guest_chooses_end(machine, map ? map[status & 0xff] : status);
+}
+
 static void guest_powers_off(void *arg)
 {
-	machine_guest_ends(arg, 0);
+	guest_chooses_end(arg, 0);
 }
 
 /* The first is what it was: others may follow before all have left. */
@@ -76,7 +97,7 @@ void machine_guest_resets(void *arg)
 	uint64_t one = 1;
 
 	if (machine->config.no_reboot) {
-		machine_guest_ends(machine, 0);
+		guest_chooses_end(machine, 0);
 		return;
 	}
 	all_leave(machine);

@@ -79,7 +79,7 @@ int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *m
 	ioapic_init(&machine->ioapic, kvm);
 	i8042_init(&machine->i8042, machine_guest_resets, machine);
 	rtc_init(&machine->rtc, NULL);
-	machine->exit_port = (struct exit_port){machine_guest_ends, machine};
+	machine->exit_port = (struct exit_port){machine_exit_port_written, machine};
 	machine->env = (struct vcpu_env){
 		.kvm = kvm,
 		.pio = &machine->pio,

@@ -70,10 +70,11 @@ struct machine_debugger {
 
 /* What is there whatever the guest is. */
 struct machine_config {
-	const char *serial; /* what COM1 is connected to (devices/chardev.h) */
-	unsigned int cpus;  /* 1 or more */
-	bool no_reboot;     /* a reset ends the machine */
-	bool pci;           /* virtio devices are on a PCI bus */
+	const char *serial;      /* what COM1 is connected to (devices/chardev.h) */
+	unsigned int cpus;       /* 1 or more */
+	bool no_reboot;          /* a reset ends the machine */
+	const uint8_t *exit_map; /* what statuses of the exit ports become, or NULL */
+	bool pci;                /* virtio devices are on a PCI bus */
 };
 
 /* Constant while the machine runs, but for what a restart replaces: the VM and the vCPUs. */
@@ -102,6 +103,7 @@ struct machine {
 	const struct boot_params *boot;
 	struct machine_debugger debugger;
 	int crash;          /* atomic: the status of an end that was a crash, or 0 */
+	bool guest_ended;   /* atomic: the guest chose its end, before anybody else did */
 	unsigned int stops; /* atomic: how often machine_stop() was called */
 	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 4];
 	struct acpi_machine acpi;
@@ -165,6 +167,9 @@ void machine_set_debugger(struct machine *machine, const struct machine_debugger
  * cannot execute, a panic or the time out; or 0.
  */
 int machine_crash(const struct machine *machine);
+
+/* Whether machine_run() ended because the guest wanted it: by exit port, power off or reset. */
+bool machine_ended_by_guest(const struct machine *machine);
 
 /* End machine_run() with @status; the first call counts. Any thread, async-signal-safe. */
 void machine_stop(struct machine *machine, int status);

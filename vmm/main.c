@@ -22,6 +22,7 @@
 #include "vmm/options.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
+#include "vmm/verdict.h"
 
 /* A descriptor opened below 3 would be taken for standard input, output or error. */
 static int open_standard_descriptors(void)
@@ -91,13 +92,14 @@ static int load(struct machine *machine, const struct options *options, struct b
 	return machine_boot(machine, params, report);
 }
 
-static int run(const struct options *options, struct kvm *kvm, struct gm_memory *memory,
-	       int *status, struct report *report)
+static int run(const struct options *options, struct verdict *verdict, struct kvm *kvm,
+	       struct gm_memory *memory, int *status, struct report *report)
 {
 	const struct machine_config config = {
 		.serial = options->serial,
 		.cpus = options->cpus,
 		.no_reboot = options->no_reboot,
+		.exit_map = options->exit_map,
 		.pci = options->pci,
 	};
 	struct boot_files files = {0};
@@ -119,8 +121,12 @@ static int run(const struct options *options, struct kvm *kvm, struct gm_memory 
 		err = terminal_begin(&machine, report);
 	if (!err)
 		err = jail_lock(report);
+	verdict_set_machine(verdict, &machine);
 	if (!err)
 		err = machine_run(&machine, status, report);
+	if (!err)
+		err = verdict_reach(verdict, status, report);
+	verdict_set_machine(verdict, NULL);
 	if (!err)
 		err = on_crash(&crash, *status, report);
 	terminal_end();
@@ -145,7 +151,8 @@ static int open_kvm(const struct options *options, struct kvm *kvm, struct repor
 	return err;
 }
 
-static int start(const struct options *options, int *status, struct report *report)
+static int start(const struct options *options, struct verdict *verdict, int *status,
+		 struct report *report)
 {
 	struct kvm kvm;
 	struct gm_memory *memory = NULL;
@@ -160,7 +167,7 @@ static int start(const struct options *options, int *status, struct report *repo
 		gm_memory_print(memory, stderr);
 	err = jail_begin(options->jail, report);
 	if (!err)
-		err = run(options, &kvm, memory, status, report);
+		err = run(options, verdict, &kvm, memory, status, report);
 out:
 	jail_end();
 	kvm_close(&kvm);
@@ -172,17 +179,21 @@ int main(int argc, char **argv)
 {
 	struct report report;
 	struct options options = {0};
+	struct verdict verdict = {0};
 	int status = EXIT_SUCCESS;
 	int err = prepare_process(&report);
 
 	if (!err)
 		err = options_parse(argc, argv, &options, &report);
 	if (!err)
-		err = start(&options, &status, &report);
+		err = verdict_open(&verdict, &options, &report);
+	if (!err)
+		err = start(&options, &verdict, &status, &report);
 	if (err < 0) {
 		fprintf(stderr, "vmm: %s\n", report.text);
 		status = (int)report.status;
 	}
+	verdict_close(&verdict);
 	options_clear(&options);
 	return status;
 }

@@ -13,6 +13,7 @@
 
 #include "vmm/on-crash.h"
 
+#include "vmm/exit-map.h"
 #include "vmm/kvm.h"
 
 /* What --timeout takes: some 31 years. */
@@ -158,6 +159,41 @@ static int take_no_reboot(struct parse *parse, const char *value)
 	return 0;
 }
 
+/* Regular expressions are looked at when all options are known. */
+static int take_expect(struct parse *parse, const char *value)
+{
+	struct options *options = parse->options;
+	size_t count = options->expect_count;
+	const char **expect = realloc(options->expect, (count + 1) * sizeof(*expect));
+
+	if (!expect)
+		return out_of_memory(parse->report);
+	options->expect = expect;
+	options->expect[options->expect_count++] = value;
+	return 0;
+}
+
+static int take_tap(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->tap = true;
+	return 0;
+}
+
+static int take_junit(struct parse *parse, const char *value)
+{
+	return take_text(parse, "--junit", &parse->options->junit, value);
+}
+
+static int take_exit_map(struct parse *parse, const char *value)
+{
+	if (!parse->options->exit_map)
+		parse->options->exit_map = exit_map_new();
+	if (!parse->options->exit_map)
+		return out_of_memory(parse->report);
+	return exit_map_add(parse->options->exit_map, value, parse->report);
+}
+
 static int take_gdb(struct parse *parse, const char *value)
 {
 	if (parse->options->gdb)
@@ -289,6 +325,10 @@ const struct option_row option_rows[] = {
 	{"jail", NULL, "lock the process down as far as can be, or fail", take_jail},
 	{"no-jail", NULL, "do not lock the process down at all", take_no_jail},
 	{"timeout", "TIME", "end after so long (10, 500ms, 2m), status 124", take_timeout},
+	{"expect", "REGEX", "end with 0 when a console prints it; else 6", take_expect},
+	{"tap", NULL, "a console prints TAP: end with 0 or 7", take_tap},
+	{"junit", "FILE", "write what --tap read as JUnit XML", take_junit},
+	{"exit-map", "FROM=TO[,...]", "other statuses for the exit ports'", take_exit_map},
 	{"gdb", "[=PORT|PATH][,run]", "wait for gdb there (1234); run: do not", take_gdb},
 	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash},
 	{"print-map", NULL, "print the memory map first", take_print_map},
@@ -414,6 +454,9 @@ static int finish(struct parse *parse)
 		return report_fail(parse->report, REPORT_USER,
 				   "--flat %s: a flat binary takes no arguments behind --",
 				   options->flat);
+	if (options->junit && !options->tap)
+		return report_fail(parse->report, REPORT_USER,
+				   "--junit %s: needs --tap, which reads the tests", options->junit);
 	/* There is one standard input and output; who asks for it by name has it. */
 	if (has_stdio(options) && !parse->serial)
 		options->serial = "null";
@@ -501,5 +544,7 @@ void options_clear(struct options *options)
 	free(options->devices);
 	free(options->linux_words);
 	free(options->guest_words);
+	free(options->expect);
+	free(options->exit_map);
 	*options = (struct options){0};
 }

@@ -36,6 +36,11 @@ struct options {
 	unsigned int cpus;   /* --cpus, or 1 */
 	uint64_t timeout_ms; /* --timeout; 0: none */
 	enum jail_mode jail;
+	const char **expect; /* --expect, in command line order */
+	size_t expect_count;
+	bool tap;             /* --tap */
+	const char *junit;    /* --junit, or NULL */
+	uint8_t *exit_map;    /* --exit-map: 256 statuses, or NULL */
 	bool gdb;             /* --gdb was given */
 	const char *gdb_spec; /* where it listens, or NULL */
 	const char *on_crash; /* --on-crash, or NULL */

@@ -10,6 +10,7 @@ suite_fn *const test_suites[] = {
 	pause_suite,
 	gdb_suite,
 	power_suite,
+	verdict_suite,
 	kernel_suite,
 	jail_suite,
 	lost_suite,

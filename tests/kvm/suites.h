@@ -15,6 +15,7 @@ Suite *lost_suite(void);
 Suite *network_suite(void);
 Suite *pause_suite(void);
 Suite *power_suite(void);
+Suite *verdict_suite(void);
 Suite *short_suite(void);
 Suite *terminal_suite(void);
 
