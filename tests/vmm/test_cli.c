@@ -137,7 +137,7 @@ START_TEST(help_fits_a_screen)
 		at += len + (at[len] == '\n');
 		lines++;
 	}
-	ck_assert_uint_le(lines, 52);
+	ck_assert_uint_le(lines, 50);
 	ck_assert_ptr_nonnull(strstr(result.out, "usage: vmm KERNEL [options]"));
 	ck_assert_ptr_nonnull(strstr(result.out, "--disk PATH"));
 	ck_assert_ptr_nonnull(strstr(result.out, "(128M)"));
