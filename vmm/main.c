@@ -22,6 +22,7 @@
 #include "vmm/options.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
+#include "vmm/verbs.h"
 #include "vmm/verdict.h"
 
 /* A descriptor opened below 3 would be taken for standard input, output or error. */
@@ -175,6 +176,17 @@ out:
 	return err;
 }
 
+/* What the command line asks for: 0 if it is a machine, 1 if it was something else, now done. */
+static int understand(int argc, char **argv, struct options *options, struct report *report)
+{
+	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+
+	if (verb && verb->main)
+		return verb_run(verb, argc - 1, argv + 1, report) ? -1 : 1;
+	return verb ? options_parse(argc - 1, argv + 1, options, report)
+		    : options_parse(argc, argv, options, report);
+}
+
 int main(int argc, char **argv)
 {
 	struct report report;
@@ -184,7 +196,7 @@ int main(int argc, char **argv)
 	int err = prepare_process(&report);
 
 	if (!err)
-		err = options_parse(argc, argv, &options, &report);
+		err = understand(argc, argv, &options, &report);
 	if (!err)
 		err = verdict_open(&verdict, &options, &report);
 	if (!err)

@@ -4,6 +4,7 @@
  * man pages), and what somebody may have meant who wrote an option that is none.
  */
 #include "vmm/options-impl.h"
+#include "vmm/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,8 +34,10 @@ void options_help(void)
 	       "  vmm boot.bin --flat 0x7c00                   a 16-bit binary\n"
 	       "\n"
 	       "KERNEL is a Linux bzImage or vmlinux, an ELF file with a PVH note, or a flat\n"
-	       "binary (--flat).\n"
-	       "\n");
+	       "binary (--flat). In place of KERNEL (a file of that name is ./NAME):\n");
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		printf("  %-8s %-23s %s\n", verb->name, verb->args ? verb->args : "", verb->help);
+	printf("\n");
 	for (const struct option_row *row = option_rows; row->name; row++)
 		print_row(row->name, row->args, row->help);
 	for (const struct device_type *const *type = device_types; *type; type++)

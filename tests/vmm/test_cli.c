@@ -97,6 +97,10 @@ static const struct {
 	{"a --flat 0 -- x", "--flat 0: a flat binary takes no arguments behind --"},
 	{"a -- x 'y\"z'",
 	 "-- argument 2: a quotation mark or a new line cannot be told the guest; leave it out"},
+	{"run", "no kernel given; usage: vmm KERNEL [options], --help for more"},
+	{"run a b", "b: a second kernel; the first is a"},
+	{"features all", "features: all: takes --json or nothing"},
+	{"features --json --json", "features: --json: takes --json or nothing"},
 	{"-- a", "no kernel given; usage: vmm KERNEL [options], --help for more"},
 	{"a --transport isa", "--transport isa: neither pci nor mmio"},
 	{"a --transport", "--transport: needs an argument, pci|mmio"},
@@ -224,6 +228,73 @@ START_TEST(guest_arguments_reach_the_guest)
 }
 END_TEST
 
+START_TEST(verbs_explain_themselves)
+{
+	struct result result;
+
+	run(&result, "features --help");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.err, "");
+	ck_assert_int_eq(strncmp(result.out, "usage: vmm features [--json]\n", 29), 0);
+	run(&result, "run --help");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_int_eq(strncmp(result.out, "usage: vmm KERNEL", 17), 0);
+	ck_assert_ptr_nonnull(strstr(result.out, "\n  features"));
+}
+END_TEST
+
+/* A verb is the first word and nothing else: the same name behind a path is a kernel. */
+START_TEST(a_kernel_named_like_a_verb)
+{
+	struct result result;
+
+	if (access("/dev/kvm", R_OK | W_OK))
+		TEST_SKIP("cli: /dev/kvm cannot be opened");
+	run(&result, "run ./nowhere/features");
+	ck_assert_int_eq(result.status, 2);
+	ck_assert_str_eq(result.err, "vmm: kernel ./nowhere/features: cannot open it: No such file "
+				     "or directory\n");
+	run(&result, "run features");
+	ck_assert_int_eq(result.status, 2);
+	ck_assert_int_eq(strncmp(result.err, "vmm: kernel features: cannot open it", 36), 0);
+}
+END_TEST
+
+/* Text and JSON say the same: a fact a line, "name": value. */
+START_TEST(features_as_text_and_json)
+{
+	static const char *const names[] = {"kvm",      "kvm_hardware", "kvm_slots", "kvm_vcpus",
+					    "landlock", "seccomp",      "io_uring",  "huge_pages",
+					    "tap",      "user_network"};
+	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	struct result text, json;
+
+	run(&text, "features");
+	run(&json, "features --json");
+	ck_assert_int_eq(text.status, kvm ? 0 : 1);
+	ck_assert_int_eq(json.status, kvm ? 0 : 1);
+	ck_assert_int_eq(text.err[0] == '\0', kvm);
+	ck_assert_int_eq(json.out[0], '{');
+	ck_assert_str_eq(json.out + strlen(json.out) - 2, "}\n");
+	ck_assert_ptr_nonnull(strstr(json.out, kvm ? "\"kvm\": true" : "\"kvm\": false"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[64], want[64], value[16], *line;
+
+		snprintf(name, sizeof(name), "%-18s ", names[i]);
+		line = strstr(text.out, name);
+		ck_assert_msg(line, "%s", names[i]);
+		ck_assert_int_eq(sscanf(line + strlen(name), "%15s", value), 1);
+		snprintf(want, sizeof(want), "\"%s\": %s", names[i],
+			 strcmp(value, "yes") == 0  ? "true"
+			 : strcmp(value, "no") == 0 ? "false"
+						    : value);
+		/* Others may take huge pages meanwhile. */
+		if (strcmp(names[i], "huge_pages") != 0)
+			ck_assert_msg(strstr(json.out, want), "%s in %s", want, json.out);
+	}
+}
+END_TEST
+
 START_TEST(version)
 {
 	struct result result;
@@ -342,6 +413,9 @@ Suite *suite_cli(void)
 	tcase_add_test(tcase, a_time_has_a_unit);
 	tcase_add_test(tcase, guest_arguments);
 	tcase_add_test(tcase, guest_arguments_reach_the_guest);
+	tcase_add_test(tcase, verbs_explain_themselves);
+	tcase_add_test(tcase, a_kernel_named_like_a_verb);
+	tcase_add_test(tcase, features_as_text_and_json);
 	tcase_add_test(tcase, version);
 	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
 	tcase_add_test(tcase, user_network_without_its_library);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The table of verbs. */
+#include "vmm/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct verb verbs[] = {
+	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL},
+	{"features", "[--json]", "what this host's KVM can do, and what vmm makes of it",
+	 features_main},
+	{.name = NULL},
+};
+
+const struct verb *verb_find(const char *name)
+{
+	for (const struct verb *verb = verbs; verb->name; verb++) {
+		if (strcmp(verb->name, name) == 0)
+			return verb;
+	}
+	return NULL;
+}
+
+int verb_run(const struct verb *verb, int argc, char **argv, struct report *report)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		printf("usage: vmm %s%s%s\n\n%s\n", verb->name, verb->args ? " " : "",
+		       verb->args ? verb->args : "", verb->help);
+		return 0;
+	}
+	return verb->main(argc, argv, report);
+}
