@@ -180,7 +180,12 @@ out:
 static int understand(int argc, char **argv, struct options *options, struct report *report)
 {
 	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+	const struct verb *near = argc > 1 && !verb ? verb_near(argv[1]) : NULL;
 
+	if (near)
+		return report_fail(report, REPORT_USER,
+				   "%s: neither a file nor a verb; did you mean %s?", argv[1],
+				   near->name);
 	if (verb && verb->main)
 		return verb_run(verb, argc - 1, argv + 1, report) ? -1 : 1;
 	return verb ? options_parse(argc - 1, argv + 1, options, report)

@@ -57,8 +57,7 @@ void options_list(void)
 		list_row((*type)->name, (*type)->args, (*type)->help);
 }
 
-/* How many edits turn @a into @b, at most: for "did you mean". */
-static unsigned int edit_distance(const char *a, const char *b)
+unsigned int edit_distance(const char *a, const char *b)
 {
 	unsigned int row[32], n = (unsigned int)strlen(b);
 

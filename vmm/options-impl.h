@@ -25,6 +25,9 @@ extern const struct option_row option_rows[];
 void options_help(void);
 void options_list(void);
 
+/* How many edits turn @a into @b, at most: for "did you mean". */
+unsigned int edit_distance(const char *a, const char *b);
+
 /* Fails: there is no --@name; says which one is near. */
 int options_unknown(const char *name, struct report *report);
 

@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "vmm/options-impl.h"
 
 const struct verb verbs[] = {
 	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL},
@@ -16,6 +19,17 @@ const struct verb *verb_find(const char *name)
 {
 	for (const struct verb *verb = verbs; verb->name; verb++) {
 		if (strcmp(verb->name, name) == 0)
+			return verb;
+	}
+	return NULL;
+}
+
+const struct verb *verb_near(const char *name)
+{
+	if (access(name, F_OK) == 0)
+		return NULL;
+	for (const struct verb *verb = verbs; verb->name; verb++) {
+		if (strlen(verb->name) > 3 && edit_distance(name, verb->name) < 3)
 			return verb;
 	}
 	return NULL;

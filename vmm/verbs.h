@@ -22,6 +22,9 @@ extern const struct verb verbs[];
 /* The verb that is called @name, or NULL. */
 const struct verb *verb_find(const char *name);
 
+/* The verb somebody may have meant by @name, which is neither a verb nor a file; or NULL. */
+const struct verb *verb_near(const char *name);
+
 /* Do it, or say what it is if --help stands behind it. */
 int verb_run(const struct verb *verb, int argc, char **argv, struct report *report);
 
