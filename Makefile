@@ -93,7 +93,7 @@ TOOLS := $(patsubst tests/tools/%.c,$(B)/%,$(wildcard tests/tools/*.c))
 all: $(B)/vmm $(B)/libguestmem.a guest ## build/vmm, libguestmem and the test kernel
 static: $(B)/vmm-static ## build/vmm-static, without shared libraries
 guest: $(B)/guest/kernel.elf $(TINY) ## the test kernel and the tiny test guests
-tests: $(TESTS) $(REPLAYS) $(PRELOADED) $(BENCHES) $(B)/conformance $(TOOLS) all ## build the tests without running them
+tests: $(TESTS) $(REPLAYS) $(PRELOADED) $(if $(SANITIZE),,$(BENCHES)) $(B)/conformance $(TOOLS) all ## build the tests without running them
 
 $(B)/libguestmem.a: $(GUESTMEM_OBJS)
 $(B)/libdevices.a: $(DEVICES_OBJS)

@@ -12,7 +12,10 @@ suite_fn *const test_suites[] = {
 	power_suite,
 	verdict_suite,
 	kernel_suite,
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	/* Builds with sanitizers have no jail. */
 	jail_suite,
+#endif
 	lost_suite,
 	network_suite,
 	faults_suite,

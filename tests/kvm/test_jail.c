@@ -26,14 +26,6 @@ static struct vm vm;
 static char disk[] = "/tmp/test-jail.XXXXXX"; /* also the file that intruders want */
 static char directory[] = "/tmp/test-jail-dir.XXXXXX";
 
-/* Sanitized builds have no jail. */
-#define NEED_JAIL()                                                \
-	do {                                                       \
-		NEED_KVM();                                        \
-		if (getenv("SANITIZED"))                           \
-			TEST_SKIP("no jail in a sanitized build"); \
-	} while (0)
-
 static void make_disk(void)
 {
 	int fd = mkstemp(disk);
@@ -107,7 +99,7 @@ START_TEST(test_attempts)
 	char line[64];
 	int came_back = 0;
 
-	NEED_JAIL();
+	NEED_KVM();
 	if (role == NET && !has_user_net())
 		TEST_SKIP("no libslirp");
 	/* What a filter lets through is Landlock's: all but one file to read, all but what was made. */
@@ -139,8 +131,6 @@ START_TEST(test_attempts_without_jail)
 	const char *action = actions[_i % ACTIONS];
 
 	NEED_KVM();
-	if (getenv("SANITIZED"))
-		TEST_SKIP("sanitizers and LD_PRELOAD do not go together");
 	if (role == NET && !has_user_net())
 		TEST_SKIP("no libslirp");
 	intrude(role, action, "--no-jail");
@@ -162,7 +152,7 @@ START_TEST(test_terminal)
 {
 	struct termios before, after;
 
-	NEED_JAIL();
+	NEED_KVM();
 	ck_assert_int_eq(setenv("INTRUDE", "vcpu exec", 1), 0);
 	ck_assert_int_eq(setenv("LD_PRELOAD", built("tests/libintrude.so"), 1), 0);
 	vm_start_on_terminal(&vm, ARGS(tiny("halt"), "--flat", "0x1000"));
@@ -244,7 +234,7 @@ START_TEST(test_threads)
 	const char *jail = _i ? "--no-jail" : "--stats";
 	char words[128];
 
-	NEED_JAIL();
+	NEED_KVM();
 	snprintf(words, sizeof(words), "%s,aio=threads", disk);
 	/* The main thread, a vCPU, a disk's thread, the network's. */
 	vm_start(&vm, has_user_net() ? ARGS(tiny("halt"), "--flat=0x1000", jail, "--disk", words,
@@ -283,7 +273,7 @@ START_TEST(test_descriptors)
 	bool again = _i == 0; /* a guest that may restart */
 	DIR *fds;
 
-	NEED_JAIL();
+	NEED_KVM();
 	ck_assert_ptr_nonnull(realpath(tiny("halt"), kernel));
 	snprintf(socket, sizeof(socket), "%s/vsock", directory);
 	/* One that closes on exec() never gets there; these do. */
@@ -331,7 +321,7 @@ START_TEST(test_namespaces)
 	static const char *const names[] = {"ipc", "uts", "cgroup"};
 	char path[64], ours[64], theirs[64];
 
-	NEED_JAIL();
+	NEED_KVM();
 	vm_start(&vm, ARGS(tiny("halt"), "--flat=0x1000", "--jail"));
 	vm_expect_output(&vm, "h");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -419,7 +409,7 @@ START_TEST(test_not_root)
 	char option[32], vmm[128], guest[128];
 	int kvm;
 
-	NEED_JAIL();
+	NEED_KVM();
 	if (geteuid() != 0)
 		TEST_SKIP("not root, as all other tests here");
 	kvm = open("/dev/kvm", O_RDWR);
