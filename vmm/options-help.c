@@ -24,7 +24,7 @@ static void list_row(const char *name, const char *args, const char *help)
 	printf("%s\t%s\t%s\n", name, args ? args : "", help);
 }
 
-void options_help(void)
+static void print_help(void)
 {
 	printf("usage: vmm KERNEL [options] [-- guest arguments]\n"
 	       "\n"
@@ -49,12 +49,24 @@ void options_help(void)
 	       "Exit status: the guest's; 1 host error, 2 wrong input; see vmm/README.md.\n");
 }
 
-void options_list(void)
+static void print_list(void)
 {
 	for (const struct option_row *row = option_rows; row->name; row++)
 		list_row(row->name, row->args, row->help);
 	for (const struct device_type *const *type = device_types; *type; type++)
 		list_row((*type)->name, (*type)->args, (*type)->help);
+}
+
+int options_help(const char *about, struct report *report)
+{
+	if (about && strcmp(about, "list") != 0)
+		return report_fail(report, REPORT_USER,
+				   "--help=%s: write --help, or --help=list for a table", about);
+	if (about)
+		print_list();
+	else
+		print_help();
+	return 0;
 }
 
 unsigned int edit_distance(const char *a, const char *b)

@@ -1,11 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* The table of options, between who parses by it (options.c) and who prints it (options-help.c). */
+/*
+ * The table of options (options-table.c), between who parses by it (options.c) and who prints it
+ * (options-help.c).
+ */
 #ifndef VMM_OPTIONS_IMPL_H
 #define VMM_OPTIONS_IMPL_H
 
 #include "vmm/options.h"
 
-struct parse;
+/* Where the help has a row. */
+enum option_group {
+	OPTION_MEMORY,
+	OPTION_KERNEL,
+	OPTION_MACHINE,
+	OPTION_END,
+	OPTION_DEBUG,
+	OPTION_ABOUT,
+};
+
+enum option_flag {
+	OPTION_COMMON = 1, /* --help has it, too, not only --help=all */
+	OPTION_MANY = 2,   /* may be repeated; else the second is refused */
+	OPTION_NUMBER = 4, /* a number is natural for it where there are types */
+	OPTION_NOW = 8,    /* taken where it stands, before all others */
+};
+
+/* While parsing. */
+struct parse {
+	struct options *options;
+	struct report *report;
+	const char *fragment; /* --fragment as given */
+};
 
 struct option_row {
 	const char *name;
@@ -15,15 +40,23 @@ struct option_row {
 	 */
 	const char *args;
 	const char *help;
+	/*
+	 * 0, or -1 and parse->report; 1 ends the program, the option having been answered. Rows are
+	 * taken in the order of the table. @value lives as long as the options.
+	 */
 	int (*take)(struct parse *parse, const char *value);
+	enum option_group group;
+	unsigned int flags; /* enum option_flag */
 };
 
 /* Ends with a row without a name. */
 extern const struct option_row option_rows[];
 
-/* On standard output: for people, and a line an option with tabs between name, argument, help. */
-void options_help(void);
-void options_list(void);
+/* What stands without a name: the kernel. */
+extern const struct option_row option_kernel;
+
+/* On standard output: NULL the help, "list" a line an option with tabs between name, argument, help. */
+int options_help(const char *about, struct report *report);
 
 /* How many edits turn @a into @b, at most: for "did you mean". */
 unsigned int edit_distance(const char *a, const char *b);

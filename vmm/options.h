@@ -17,15 +17,26 @@ struct option_device {
 	const char *args; /* NULL if the device takes none */
 };
 
-/* Strings point into argv, but for linux_words and guest_words. */
+struct option_row;
+
+/* One option as it was given. */
+struct setting {
+	const struct option_row *row;   /* an option, the kernel; or NULL, and */
+	const struct device_type *type; /* a device */
+	const char *value;              /* NULL: none */
+};
+
+/* Strings point into argv, but for linux_words, guest_words and modules. */
 struct options {
+	struct setting *settings; /* what all that follows comes from */
+	size_t setting_count;
 	const char *kernel;
 	const char *cmdline;  /* --cmdline, or NULL */
 	const char *append;   /* --append, or NULL */
 	const char *initrd;   /* --initrd, or NULL */
 	const char *flat;     /* --flat, or NULL */
 	const char *kvm;      /* --kvm, or /dev/kvm: a path, or "fd:N" */
-	const char *serial;   /* --serial, or "stdio" */
+	const char *serial;   /* --serial; or "stdio", unless a device has it */
 	struct layout layout; /* checked by layout_build() */
 	struct boot_module *modules;
 	size_t module_count;
@@ -56,5 +67,10 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *options, struct report *report);
 void options_clear(struct options *options);
+
+/* The name without dashes. */
+const char *setting_name(const struct setting *setting);
+
+int setting_add(struct options *options, const struct setting *setting, struct report *report);
 
 #endif

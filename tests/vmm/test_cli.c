@@ -58,7 +58,7 @@ static const struct {
 	{"a --disk", "--disk: needs an argument, PATH[,ro][,id=TEXT][,WORD...]"},
 	{"a --disk --rng", "--disk: needs an argument, PATH[,ro][,id=TEXT][,WORD...]"},
 	{"a --rng b", "b: a second kernel; the first is a"},
-	{"a --jail --no-jail", "--no-jail: there are both --jail and --no-jail; leave one out"},
+	{"a --jail --no-jail", "--jail: there are both --jail and --no-jail; leave one out"},
 	{"a --no-jail --jail", "--jail: there are both --jail and --no-jail; leave one out"},
 	{"a --jail=no", "--jail=no: takes no argument"},
 	{"a --kvm fd:1 --kvm x", "--kvm x: given twice, it was fd:1 before"},

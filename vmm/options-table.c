@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The table of options: what each is called, its argument and its help, and the function that takes
+ * it. Which of them were given, in what order they are taken and what excludes what is in
+ * options.c; devices bring rows of their own in device_types[].
+ */
+#include "vmm/options-impl.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/exit-map.h"
+#include "vmm/on-crash.h"
+
+/* What --timeout takes: some 31 years. */
+#define TIMEOUT_MAX_MS 1000000000000ULL
+
+static int out_of_memory(struct report *report)
+{
+	return report_fail(report, REPORT_HOST, "out of memory");
+}
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+static int take_memory(struct parse *parse, const char *value)
+{
+	return layout_add_memory(&parse->options->layout, value, parse->report);
+}
+
+static int take_region(struct parse *parse, const char *value)
+{
+	char where[64];
+
+	snprintf(where, sizeof(where), "--region %.50s", value);
+	return layout_add_region(&parse->options->layout, value, where, parse->report);
+}
+
+static int take_layout(struct parse *parse, const char *value)
+{
+	return layout_add_file(&parse->options->layout, value, parse->report);
+}
+
+/* Cut when all of it is there. */
+static int take_fragment(struct parse *parse, const char *value)
+{
+	parse->fragment = value;
+	return 0;
+}
+
+/* --- the kernel ------------------------------------------------------------------------------------ */
+
+static int take_kernel(struct parse *parse, const char *value)
+{
+	parse->options->kernel = value;
+	return 0;
+}
+
+static int take_cmdline(struct parse *parse, const char *value)
+{
+	parse->options->cmdline = value;
+	return 0;
+}
+
+static int take_append(struct parse *parse, const char *value)
+{
+	parse->options->append = value;
+	return 0;
+}
+
+static int take_initrd(struct parse *parse, const char *value)
+{
+	parse->options->initrd = value;
+	return 0;
+}
+
+/* PATH[,TEXT], cut in a copy. */
+static int take_module(struct parse *parse, const char *value)
+{
+	struct options *options = parse->options;
+	struct boot_module *modules;
+	char *path = strdup(value), *comma;
+
+	modules = realloc(options->modules, (options->module_count + 1) * sizeof(*modules));
+	if (modules)
+		options->modules = modules;
+	if (!modules || !path) {
+		free(path);
+		return out_of_memory(parse->report);
+	}
+	comma = strchr(path, ',');
+	if (comma)
+		*comma = '\0';
+	modules[options->module_count++] = (struct boot_module){path, comma ? comma + 1 : NULL};
+	return 0;
+}
+
+static int take_flat(struct parse *parse, const char *value)
+{
+	parse->options->flat = value;
+	return 0;
+}
+
+/* --- the machine ----------------------------------------------------------------------------------- */
+
+/* A number from 1 to @max. */
+static int take_number(struct parse *parse, const char *option, unsigned int max, const char *value,
+		       unsigned int *number)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || n < 1 || n > max)
+		return report_fail(parse->report, REPORT_USER, "%s %s: not a number from 1 to %u",
+				   option, value, max);
+	*number = (unsigned int)n;
+	return 0;
+}
+
+static int take_cpus(struct parse *parse, const char *value)
+{
+	return take_number(parse, "--cpus", 4096, value, &parse->options->cpus);
+}
+
+static int take_serial(struct parse *parse, const char *value)
+{
+	parse->options->serial = value;
+	return 0;
+}
+
+static int take_transport(struct parse *parse, const char *value)
+{
+	parse->options->pci = strcmp(value, "pci") == 0;
+	if (!parse->options->pci && strcmp(value, "mmio") != 0)
+		return report_fail(parse->report, REPORT_USER,
+				   "--transport %s: neither pci nor mmio", value);
+	return 0;
+}
+
+static int take_no_reboot(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->no_reboot = true;
+	return 0;
+}
+
+static int take_kvm(struct parse *parse, const char *value)
+{
+	parse->options->kvm = value;
+	return 0;
+}
+
+static int take_jail(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->jail = JAIL_STRICT;
+	return 0;
+}
+
+static int take_no_jail(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->jail = JAIL_OFF;
+	return 0;
+}
+
+/* --- how it ends ------------------------------------------------------------------------------------ */
+
+static int take_timeout(struct parse *parse, const char *value)
+{
+	static const struct {
+		const char *name;
+		unsigned int ms;
+	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
+	char *unit;
+	unsigned long long n = strtoull(value, &unit, 10);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (!isdigit((unsigned char)*value) || strcmp(unit, units[i].name) != 0)
+			continue;
+		if (n < 1 || n > TIMEOUT_MAX_MS / units[i].ms)
+			break;
+		parse->options->timeout_ms = n * units[i].ms;
+		return 0;
+	}
+	return report_fail(
+		parse->report, REPORT_USER,
+		"--timeout %s: not a time from 1ms to 1000000000s; write for example 10, "
+		"500ms, 2m or 1h",
+		value);
+}
+
+/* Regular expressions are looked at when all options are known. */
+static int take_expect(struct parse *parse, const char *value)
+{
+	struct options *options = parse->options;
+	size_t count = options->expect_count;
+	const char **expect = realloc(options->expect, (count + 1) * sizeof(*expect));
+
+	if (!expect)
+		return out_of_memory(parse->report);
+	options->expect = expect;
+	options->expect[options->expect_count++] = value;
+	return 0;
+}
+
+static int take_tap(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->tap = true;
+	return 0;
+}
+
+static int take_junit(struct parse *parse, const char *value)
+{
+	parse->options->junit = value;
+	return 0;
+}
+
+static int take_exit_map(struct parse *parse, const char *value)
+{
+	if (!parse->options->exit_map)
+		parse->options->exit_map = exit_map_new();
+	if (!parse->options->exit_map)
+		return out_of_memory(parse->report);
+	return exit_map_add(parse->options->exit_map, value, parse->report);
+}
+
+/* --- to look into it --------------------------------------------------------------------------------- */
+
+static int take_gdb(struct parse *parse, const char *value)
+{
+	parse->options->gdb = true;
+	parse->options->gdb_spec = value;
+	return 0;
+}
+
+static int take_on_crash(struct parse *parse, const char *value)
+{
+	parse->options->on_crash = value;
+	return on_crash_check(value, parse->report);
+}
+
+static int take_print_map(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->print_map = true;
+	return 0;
+}
+
+static int take_stats(struct parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->stats = true;
+	return 0;
+}
+
+/* --- vmm itself --------------------------------------------------------------------------------------- */
+
+static int take_help(struct parse *parse, const char *value)
+{
+	return options_help(value, parse->report) ? -1 : 1;
+}
+
+static int take_version(struct parse *parse, const char *value)
+{
+	(void)parse;
+	(void)value;
+	printf("vmm %s\n", VMM_VERSION);
+	return 1;
+}
+
+const struct option_row option_rows[] = {
+	{"memory", "SIZE", "RAM of the default layout (128M)", take_memory, OPTION_MEMORY,
+	 OPTION_COMMON | OPTION_NUMBER},
+	{"region", "BASE:SIZE[,WORD...]", "one region of memory; may be repeated", take_region,
+	 OPTION_MEMORY, OPTION_COMMON | OPTION_MANY},
+	{"layout", "FILE", "a file with one region a line", take_layout, OPTION_MEMORY,
+	 OPTION_COMMON | OPTION_MANY},
+	{"fragment", "SIZE[,seed=N]", "cut all RAM into mappings of SIZE, or up to it",
+	 take_fragment, OPTION_MEMORY, OPTION_COMMON | OPTION_NUMBER},
+	{"cmdline", "TEXT", "the kernel's command line", take_cmdline, OPTION_KERNEL, 0},
+	{"append", "TEXT", "more of it, behind the default or --cmdline", take_append,
+	 OPTION_KERNEL, OPTION_COMMON},
+	{"initrd", "PATH", "an initial RAM disk for Linux", take_initrd, OPTION_KERNEL, OPTION_COMMON},
+	{"module", "PATH[,TEXT]", "a module for a PVH kernel; may be repeated", take_module,
+	 OPTION_KERNEL, OPTION_MANY},
+	{"flat", "ADDRESS[,16|32|64]", "KERNEL is a flat binary for ADDRESS (16)", take_flat,
+	 OPTION_KERNEL, OPTION_NUMBER},
+	{"cpus", "N", "vCPUs (1)", take_cpus, OPTION_MACHINE, OPTION_COMMON | OPTION_NUMBER},
+	{"serial", "SPEC", "COM1 (stdio, if no device has it)", take_serial, OPTION_MACHINE, 0},
+	{"transport", "pci|mmio", "how the guest finds virtio devices (mmio)", take_transport,
+	 OPTION_MACHINE, 0},
+	{"no-reboot", NULL, "end where the guest asks for a reset", take_no_reboot, OPTION_MACHINE, 0},
+	{"kvm", "PATH|fd:N", "KVM's device, or a descriptor of it (/dev/kvm)", take_kvm,
+	 OPTION_MACHINE, 0},
+	{"jail", NULL, "lock the process down as far as can be, or fail", take_jail, OPTION_MACHINE,
+	 0},
+	{"no-jail", NULL, "do not lock the process down at all", take_no_jail, OPTION_MACHINE, 0},
+	{"timeout", "TIME", "end after so long (10, 500ms, 2m), status 124", take_timeout,
+	 OPTION_END, OPTION_COMMON | OPTION_NUMBER},
+	{"expect", "REGEX", "end with 0 when a console prints it; else 6", take_expect, OPTION_END,
+	 OPTION_COMMON | OPTION_MANY},
+	{"tap", NULL, "a console prints TAP: end with 0 or 7", take_tap, OPTION_END, OPTION_COMMON},
+	{"junit", "FILE", "write what --tap read as JUnit XML", take_junit, OPTION_END, 0},
+	{"exit-map", "FROM=TO[,...]", "other statuses for the exit ports'", take_exit_map,
+	 OPTION_END, OPTION_MANY},
+	{"gdb", "[=PORT|PATH][,run]", "wait for gdb there (1234); run: do not", take_gdb,
+	 OPTION_DEBUG, OPTION_COMMON | OPTION_NUMBER},
+	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash,
+	 OPTION_DEBUG, 0},
+	{"print-map", NULL, "print the memory map first", take_print_map, OPTION_DEBUG, 0},
+	{"stats", NULL, "print counters at the end", take_stats, OPTION_DEBUG, 0},
+	{"help", "[=list]", "this text; list: the options as a table", take_help, OPTION_ABOUT,
+	 OPTION_COMMON | OPTION_NOW},
+	{"version", NULL, "the version", take_version, OPTION_ABOUT, OPTION_COMMON | OPTION_NOW},
+	{.name = NULL},
+};
+
+const struct option_row option_kernel = {"kernel",    "KERNEL",      "the kernel",
+					 take_kernel, OPTION_KERNEL, 0};
