@@ -203,7 +203,7 @@ $(TOOLS): $(B)/%: $(O)/tests/tools/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^
 
-test: tests $(if $(SANITIZE),,static library) ## set up the machine, run all tests, close with N passed, M failed, K skipped
+test: tests $(if $(SANITIZE),,static library man) ## set up the machine, run all tests, close with N passed, M failed, K skipped
 	$(Q)VMM_BUILD=$(B) scripts/run-tests
 
 valgrind: $(B)/tests/test-guestmem ## the library's tests under valgrind: SUITES="..." (all)
@@ -253,9 +253,10 @@ clean: ## remove build/
 	$(Q)rm -rf build
 
 help: ## this list
-	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile scripts/library.mk
+	$(Q)awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile scripts/library.mk scripts/install.mk
 	$(Q)printf '\n  DEBUG=1  SANITIZE=address,undefined|thread  CC=clang  V=1  CFLAGS=... LDFLAGS=...\n'
 
 include scripts/library.mk
+include scripts/install.mk
 
 -include $(shell [ ! -d $(O) ] || find $(O) -name '*.d')

@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# libguestmem for others: the shared library, installation, the examples, the manual. Included by
-# the Makefile, whose variables it uses.
-#
-#	make install DESTDIR=/tmp/stage PREFIX=/usr
-
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
+# libguestmem for others: the shared library, the examples, the reference. Included by the Makefile,
+# whose variables it uses; install.mk installs it.
 
 # The number changes when programs have to be compiled again.
 SONAME := libguestmem.so.0
@@ -16,7 +10,7 @@ PIC_OBJS := $(patsubst guestmem/%.c,$(O)/pic/%.o,$(wildcard guestmem/*.c))
 PUBLIC_HEADERS := $(filter-out guestmem/internal.h,$(wildcard guestmem/*.h))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 
-.PHONY: library examples install docs
+.PHONY: library examples docs
 library: $(B)/libguestmem.a $(SHARED) ## libguestmem, static and shared
 examples: $(EXAMPLES) ## the example programs of the library
 
@@ -34,17 +28,6 @@ $(EXAMPLES): $(B)/examples/%: $(O)/examples/%.o $(B)/libguestmem.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
-
-install: library ## install libguestmem: DESTDIR, PREFIX, LIBDIR, INCLUDEDIR
-	$(Q)install -d $(DESTDIR)$(INCLUDEDIR)/guestmem $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(Q)install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/guestmem
-	$(Q)install -m 644 $(B)/libguestmem.a $(DESTDIR)$(LIBDIR)
-	$(Q)install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
-	$(Q)ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libguestmem.so
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' guestmem/guestmem.pc.in \
-		>$(DESTDIR)$(LIBDIR)/pkgconfig/guestmem.pc
 
 docs: ## the reference manual of libguestmem, HTML and man pages in build/docs
 	$(Q)mkdir -p $(B)/docs
