@@ -81,7 +81,7 @@ static int open_pty(struct chardev *chardev, const char *option, const char *pat
 	if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof(name)) ||
 	    hang_up(name))
 		return report_fail(report, REPORT_HOST, "%s pty: %s", option, strerror(errno));
-	fprintf(stderr, "vmm: %s: %s\n", option, name);
+	log_line(LOG_LEVEL_INFO, "%s: %s", option, name);
 	return 0;
 }
 

@@ -309,7 +309,7 @@ static int start(const char *option, const struct net_tap_config *config, struct
 	}
 	fill_backend(tap);
 	if (tap->queues.is_new)
-		device_log(&tap->log, "net tap", "interface '%s'", tap->queues.ifname);
+		log_line(LOG_LEVEL_INFO, "net tap: interface '%s'", tap->queues.ifname);
 	*out = &tap->backend;
 	return 0;
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * Messages: one line into a struct report during set-up, one rate-limited line on standard error
- * afterwards. Who prints a report and with what status the process ends is main()'s.
+ * Messages: one line into a struct report during set-up, lines with a level on standard error. Who
+ * prints a report and with what status the process ends is main()'s.
  */
 #include "devices/report.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,96 @@ int(report_fail)(struct report *report, enum report_status status, const char *f
 	return -1;
 }
 
+/* --- lines ---------------------------------------------------------------------------------------- */
+
+/* Set-up; constant afterwards. */
+static enum log_level chosen = LOG_LEVEL_INFO;
+static bool coloured;
+static struct timespec began;
+
+static const struct {
+	const char *word;
+	const char *colour; /* of what is before the text */
+} levels[] = {
+	[LOG_LEVEL_ERROR] = {"error", "\033[1;31m"},
+	[LOG_LEVEL_WARN] = {"warn", "\033[1;33m"},
+	[LOG_LEVEL_INFO] = {"info", "\033[1m"},
+	[LOG_LEVEL_DEBUG] = {"debug", "\033[2m"},
+};
+
+bool log_choose(const char *word)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(word, levels[i].word) == 0) {
+			chosen = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void log_begin(void)
+{
+	const char *terminal = getenv("TERM"), *without = getenv("NO_COLOR");
+
+	coloured = isatty(STDERR_FILENO) && !(without && *without) && terminal &&
+		   strcmp(terminal, "dumb") != 0;
+	clock_gettime(CLOCK_MONOTONIC, &began);
+}
+
+bool log_has(enum log_level level)
+{
+	return level <= chosen;
+}
+
+void log_text(enum log_level level, const char *text, size_t len)
+{
+	/* Nobody to tell if it fails. */
+	if (log_has(level) && write(STDERR_FILENO, text, len) < 0)
+		return;
+}
+
+/* "vmm: ", or with the time, in milliseconds; its length. */
+static int put_head(char *line, size_t size, enum log_level level)
+{
+	const char *colour = coloured ? levels[level].colour : "", *end = coloured ? "\033[0m" : "";
+	struct timespec now;
+	long long us;
+
+	if (level != LOG_LEVEL_DEBUG)
+		return snprintf(line, size, "%svmm:%s ", colour, end);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	us = (now.tv_sec - began.tv_sec) * 1000000LL + (now.tv_nsec - began.tv_nsec) / 1000;
+	return snprintf(line, size, "%svmm: %lld.%03lld ms:%s ", colour, us / 1000, us % 1000, end);
+}
+
+static void put_line(enum log_level level, const char *format, va_list args)
+{
+	char line[1024];
+	size_t head, len;
+
+	head = (size_t)put_head(line, sizeof(line), level);
+	/* One is kept for the newline. */
+	vsnprintf(line + head, sizeof(line) - 1 - head, format, args);
+	one_line(line + head);
+	len = strlen(line);
+	line[len++] = '\n';
+	log_text(level, line, len);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (!log_has(level))
+		return;
+	va_start(args, format);
+	put_line(level, format, args);
+	va_end(args);
+}
+
+/* --- lines that guests can cause --------------------------------------------------------------------- */
+
 /* Whether a line may go out now; *@missed: how many before it did not. */
 static bool may_log(struct log_limit *limit, unsigned int *missed)
 {
@@ -74,24 +165,16 @@ static bool may_log(struct log_limit *limit, unsigned int *missed)
 
 void device_log(struct log_limit *limit, const char *name, const char *format, ...)
 {
-	char text[256], line[384], note[48] = "";
+	char text[256], note[48] = "";
 	unsigned int missed;
 	va_list args;
-	int len;
 
-	if (!may_log(limit, &missed))
+	if (!log_has(LOG_LEVEL_WARN) || !may_log(limit, &missed))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (missed)
 		snprintf(note, sizeof(note), " (%u lines dropped)", missed);
-	len = snprintf(line, sizeof(line) - 1, "vmm: %s: %s%s", name, text, note);
-	if (len > (int)sizeof(line) - 2)
-		len = sizeof(line) - 2;
-	one_line(line);
-	line[len++] = '\n';
-	/* One write, so that lines of several threads do not mix. Nobody to tell if it fails. */
-	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		return;
+	log_line(LOG_LEVEL_WARN, "%.100s: %s%s", name, text, note);
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * What went wrong, for the person at the terminal: one line and the exit status it deserves.
+ * What there is to say to the person at the terminal.
  *
- * Set-up code that can fail takes a struct report, fills it and returns -1. Who prints it is
- * main()'s business. After set-up there is nobody to fail to: devices then use device_log().
+ * Set-up code that can fail takes a struct report, one line and the exit status it deserves, fills
+ * it and returns -1. Who prints it is main()'s business. After set-up there is nobody to fail to:
+ * devices then use device_log(). All that is printed has a level and goes the same way, log_line().
  */
 #ifndef DEVICES_REPORT_H
 #define DEVICES_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 enum report_status {
 	REPORT_HOST = 1, /* the host's state: no /dev/kvm, full disk, out of memory */
@@ -35,10 +39,34 @@ enum report_status report_whose(int err);
 		-1;                       \
 	})
 
+/* --- what is said on standard error, from any thread ------------------------------------------------ */
+
+enum log_level {
+	LOG_LEVEL_ERROR, /* why it ended, if the guest did not want it to */
+	LOG_LEVEL_WARN,  /* what a guest or the host did to a device */
+	LOG_LEVEL_INFO,  /* what was asked for, and where things are */
+	LOG_LEVEL_DEBUG, /* the steps, with the time since the start */
+};
+
+/* Set-up: what is said from now on. False: @word is not the name of a level. */
+bool log_choose(const char *word);
+
+/* Set-up: whether standard error is a terminal that has colours, and the start of time. */
+void log_begin(void);
+
+/* Whether there is somebody to prepare something for. */
+bool log_has(enum log_level level);
+
+/* One line, "vmm: ...", in one write: lines of several threads do not mix. */
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same of a text that may have several lines, all of them ended. */
+void log_text(enum log_level level, const char *text, size_t len);
+
 /*
- * One line on standard error, "vmm: NAME: ...", for what a guest or the host does to a running
- * device. A limit per @limit drops what comes too fast and says how many were dropped with the
- * next line that passes; a guest cannot fill the log. Any thread.
+ * A warning "vmm: NAME: ..." for what a guest or the host does to a running device. A limit per
+ * @limit drops what comes too fast and says how many were dropped with the next line that passes;
+ * a guest cannot fill the log.
  */
 struct log_limit {
 	long long window;    /* CLOCK_MONOTONIC second the count is for; atomic */

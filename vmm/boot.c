@@ -99,6 +99,8 @@ int boot_load_range(const struct boot_image *image, uint64_t offset, uint64_t fi
 	ssize_t n = 0;
 	int err;
 
+	log_line(LOG_LEVEL_DEBUG, "%s: %s is at 0x%llx-0x%llx", image->path, what,
+		 (unsigned long long)addr, (unsigned long long)(addr + memsz - 1));
 	err = gm_sg_init(&sg, memory, &range, 1, GM_ACCESS_WRITE);
 	if (!err && filesz)
 		n = gm_sg_read_from_fd(&sg, image->fd, (off_t)offset, filesz);
@@ -177,8 +179,11 @@ int placement_find(struct placement *placement, uint64_t len, uint64_t align, gm
 		}
 		start = start < PAGE ? PAGE : start;
 		end = end < limit ? end : limit;
-		if (start < end && fit(placement, start, end, len, align, addr))
+		if (start < end && fit(placement, start, end, len, align, addr)) {
+			log_line(LOG_LEVEL_DEBUG, "%s: place at 0x%llx-0x%llx", what,
+				 (unsigned long long)*addr, (unsigned long long)(*addr + len - 1));
 			return placement_take(placement, *addr, len, report);
+		}
 	}
 	return report_fail(report, REPORT_USER,
 			   "no room for %s: %llu bytes of free RAM in one piece below %#llx are "
@@ -246,6 +251,9 @@ int boot_load(const struct boot_params *params, const struct gm_memory *memory,
 					  "without --flat ADDRESS, a flat binary",
 					  params->kernel);
 	}
+	if (ret == 0)
+		log_line(LOG_LEVEL_DEBUG, "%s: entered at 0x%llx", params->kernel,
+			 (unsigned long long)state->entry);
 	if (image.fd >= 0)
 		close(image.fd);
 	return ret;

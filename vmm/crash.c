@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #define CODE_BYTES 16
 
@@ -89,14 +88,6 @@ static void print_state(FILE *out, const struct vcpu *vcpu)
 	print_code(out, vcpu, regs.rip + (sregs.cs.l ? 0 : sregs.cs.base));
 }
 
-/* One write, so that it does not mix with what others say. */
-static void put(const char *text, size_t size)
-{
-	/* If standard error is gone there is nobody to tell. */
-	if (write(STDERR_FILENO, text, size) < 0)
-		return;
-}
-
 void crash_report(const struct vcpu *vcpu, const char *format, ...)
 {
 	char *text = NULL;
@@ -113,6 +104,6 @@ void crash_report(const struct vcpu *vcpu, const char *format, ...)
 	fputc('\n', out);
 	print_state(out, vcpu);
 	if (fclose(out) == 0)
-		put(text, size);
+		log_text(LOG_LEVEL_ERROR, text, size);
 	free(text);
 }

@@ -273,8 +273,8 @@ static void restarted(void *debugger)
 		__atomic_store_n(&target->met[i].pending, false, __ATOMIC_RELEASE);
 		target->actions[i] = GDB_CONTINUE;
 		if (gdb_break_apply(target, i, 0))
-			fprintf(stderr, "vmm: gdb: vcpu %u: KVM_SET_GUEST_DEBUG: %s\n", i,
-				strerror(errno));
+			log_line(LOG_LEVEL_WARN, "gdb: vcpu %u: KVM_SET_GUEST_DEBUG: %s", i,
+				 strerror(errno));
 	}
 }
 

@@ -211,9 +211,9 @@ static char *split(const char *spec, bool *run)
 static void say_where(const struct gdb *gdb, const char *what)
 {
 	if (gdb->listener >= 0)
-		fprintf(stderr, "vmm: gdb: %s: target remote :%u\n", what, gdb->port);
+		log_line(LOG_LEVEL_INFO, "gdb: %s: target remote :%u", what, gdb->port);
 	else
-		fprintf(stderr, "vmm: gdb: %s: target remote %s\n", what, gdb->path.path);
+		log_line(LOG_LEVEL_INFO, "gdb: %s: target remote %s", what, gdb->path.path);
 }
 
 int gdb_open(const char *spec, struct machine *machine, struct gdb **out, struct report *report)

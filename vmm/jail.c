@@ -205,6 +205,8 @@ static const struct step *take_steps(size_t first, enum jail_role role)
 			continue;
 		if (jail.strict || !steps[i].may_fail || !is_absence(errno))
 			return &steps[i];
+		log_line(LOG_LEVEL_DEBUG, "jail: %s: without %s: %s", own_role, steps[i].what,
+			 strerror(errno));
 	}
 	return NULL;
 }
@@ -219,7 +221,7 @@ static void enter(size_t first, enum jail_role role)
 	if (!failed)
 		return;
 	terminal_restore();
-	dprintf(STDERR_FILENO, "vmm: jail: %s: %s\n", failed->what, strerror(errno));
+	log_line(LOG_LEVEL_ERROR, "jail: %s: %s", failed->what, strerror(errno));
 	_exit(REPORT_HOST);
 }
 

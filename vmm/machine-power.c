@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <linux/virtio_mmio.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -202,14 +201,14 @@ static void restart_asked(void *arg, uint32_t events)
 		return;
 	if (restart(machine, &report) == 0)
 		return;
-	fprintf(stderr, "vmm: %s\n", report.text);
+	log_line(LOG_LEVEL_ERROR, "%s", report.text);
 	machine_stop(machine, (int)report.status);
 }
 
 static void time_is_up(void *arg, uint32_t events)
 {
 	(void)events;
-	fprintf(stderr, "vmm: --timeout: the time is up\n");
+	log_line(LOG_LEVEL_ERROR, "--timeout: the time is up");
 	crashed(arg, MACHINE_END_TIMEOUT);
 	machine_stop(arg, MACHINE_END_TIMEOUT);
 }

@@ -64,10 +64,10 @@ static int check_cpus(const struct kvm *kvm, unsigned int cpus, struct report *r
 		return report_fail(report, REPORT_USER, "--cpus %u: at most %u are possible here",
 				   cpus, max);
 	if (cpus > kvm->good_vcpus)
-		fprintf(stderr,
-			"vmm: --cpus %u: slower than with at most %u, which KVM on this host "
-			"recommends\n",
-			cpus, kvm->good_vcpus);
+		log_line(LOG_LEVEL_WARN,
+			 "--cpus %u: slower than with at most %u, which KVM on this host "
+			 "recommends",
+			 cpus, kvm->good_vcpus);
 	return 0;
 }
 
@@ -170,6 +170,8 @@ int machine_add_device(struct machine *machine, const struct device_type *type, 
 	};
 	if (type->create(option, args, machine->loop, &slot->device, report))
 		return -1;
+	log_line(LOG_LEVEL_DEBUG, "%s %s: device %zu, %s", option, args ? args : "", index,
+		 slot->device->name);
 	return machine->config.pci ? machine_plug_pci(machine, slot, report)
 				   : plug_mmio(machine, slot, report);
 }

@@ -38,6 +38,7 @@ static int open_standard_descriptors(void)
 /* Signals that are answers to something this process does are error numbers instead. */
 static int prepare_process(struct report *report)
 {
+	log_begin();
 	if (open_standard_descriptors())
 		return report_fail(report, REPORT_HOST, "/dev/null: cannot be opened");
 #ifdef __GLIBC__
@@ -122,9 +123,13 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 		err = terminal_begin(&machine, report);
 	if (!err)
 		err = jail_lock(report);
+	if (!err)
+		log_line(LOG_LEVEL_DEBUG, "the guest starts");
 	verdict_set_machine(verdict, &machine);
 	if (!err)
 		err = machine_run(&machine, status, report);
+	if (!err)
+		log_line(LOG_LEVEL_DEBUG, "the machine has ended with status %d", *status);
 	if (!err)
 		err = verdict_reach(verdict, status, report);
 	verdict_set_machine(verdict, NULL);
@@ -161,9 +166,13 @@ static int start(const struct options *options, struct verdict *verdict, int *st
 
 	if (err)
 		goto out;
+	log_line(LOG_LEVEL_DEBUG, "%s: %zu slots, %u vCPUs recommended, %u possible%s",
+		 options->kvm, kvm.max_slots, kvm.good_vcpus, kvm.max_vcpus,
+		 kvm.is_software ? ", no hardware under it" : "");
 	err = layout_build(&options->layout, kvm.max_slots, 0, &memory, report);
 	if (err)
 		goto out;
+	log_line(LOG_LEVEL_DEBUG, "memory: %zu regions", gm_memory_count(memory));
 	if (options->print_map)
 		gm_memory_print(memory, stderr);
 	err = jail_begin(options->jail, report);
@@ -207,7 +216,7 @@ int main(int argc, char **argv)
 	if (!err)
 		err = start(&options, &verdict, &status, &report);
 	if (err < 0) {
-		fprintf(stderr, "vmm: %s\n", report.text);
+		log_line(LOG_LEVEL_ERROR, "%s", report.text);
 		status = (int)report.status;
 	}
 	verdict_close(&verdict);

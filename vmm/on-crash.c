@@ -6,7 +6,6 @@
  */
 #include "vmm/on-crash.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_CORE "vmm.core"
@@ -55,8 +54,8 @@ int on_crash(struct on_crash *crash, int status, struct report *report)
 			gdb_withdraw(crash->gdb);
 		if (core_write(&crash->core, crash->machine, report))
 			return -1;
-		fprintf(stderr, "vmm: the guest's memory and registers are in %s\n",
-			crash->core.path);
+		log_line(LOG_LEVEL_INFO, "the guest's memory and registers are in %s",
+			 crash->core.path);
 	}
 	if (crash->gdb)
 		gdb_post_mortem(crash->gdb, status, crash->wait);

@@ -256,6 +256,14 @@ static int take_stats(struct parse *parse, const char *value)
 	return 0;
 }
 
+static int take_log(struct parse *parse, const char *value)
+{
+	if (log_choose(value))
+		return 0;
+	return report_fail(parse->report, REPORT_USER,
+			   "--log %s: not a level; these are error, warn, info, debug", value);
+}
+
 /* --- vmm itself --------------------------------------------------------------------------------------- */
 
 static int take_help(struct parse *parse, const char *value)
@@ -312,6 +320,7 @@ const struct option_row option_rows[] = {
 	 OPTION_DEBUG, 0},
 	{"print-map", NULL, "print the memory map first", take_print_map, OPTION_DEBUG, 0},
 	{"stats", NULL, "print counters at the end", take_stats, OPTION_DEBUG, 0},
+	{"log", "LEVEL", "what is said: error, warn, info or debug (info)", take_log, OPTION_DEBUG, 0},
 	{"help", "[=list]", "this text; list: the options as a table", take_help, OPTION_ABOUT,
 	 OPTION_COMMON | OPTION_NOW},
 	{"version", NULL, "the version", take_version, OPTION_ABOUT, OPTION_COMMON | OPTION_NOW},

@@ -179,8 +179,8 @@ static int judge_tap(struct verdict *verdict, int status, struct report *report)
 	snprintf(problem, sizeof(problem), "%s", tap->problem);
 	if (!whole && !tap->problem[0])
 		snprintf(problem, sizeof(problem), "the machine ended with status %d", status);
-	fprintf(stderr, "vmm: --tap: %lu passed, %lu failed, %lu skipped, %lu to do%s%s\n",
-		tap->passed, tap->failed, tap->skipped, tap->todo, *problem ? "; " : "", problem);
+	log_line(LOG_LEVEL_INFO, "--tap: %lu passed, %lu failed, %lu skipped, %lu to do%s%s",
+		 tap->passed, tap->failed, tap->skipped, tap->todo, *problem ? "; " : "", problem);
 	if (verdict->options->junit && junit_write(&verdict->junit, tap, problem, report))
 		return -1;
 	/* Ctrl-A x is no success. */
@@ -207,7 +207,7 @@ int verdict_reach(struct verdict *verdict, int *status, struct report *report)
 		*status = judged < 0 ? *status : judged;
 	}
 	if (verdict->expect && !verdict->seen) {
-		fprintf(stderr, "vmm: --expect %s: not seen\n", expect_missing(verdict->expect));
+		log_line(LOG_LEVEL_ERROR, "--expect %s: not seen", expect_missing(verdict->expect));
 		*status = VERDICT_NOT_SEEN;
 	}
 	return err;
