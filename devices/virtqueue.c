@@ -89,6 +89,17 @@ const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint6
 	return error;
 }
 
+void virtq_areas(const struct virtq *vq, struct gm_range areas[VIRTQ_AREAS])
+{
+	/* An event suppression structure of a packed ring; flags, index, entries, event index. */
+	uint64_t driver = vq->packed ? 4 : 6 + 2ULL * vq->size;
+	uint64_t device = vq->packed ? 4 : 6 + 8ULL * vq->size;
+
+	areas[VIRTQ_DESC] = (struct gm_range){vq->desc, (uint64_t)DESC_SIZE * vq->size};
+	areas[VIRTQ_DRIVER] = (struct gm_range){vq->avail, driver};
+	areas[VIRTQ_DEVICE] = (struct gm_range){vq->used, device};
+}
+
 const char *virtq_check_indirect(struct virtq *vq, gm_addr addr, uint32_t len, uint16_t flags)
 {
 	if (!vq->indirect)

@@ -107,6 +107,18 @@ void virtq_reset(struct virtq *vq);
  */
 const char *virtq_enable(struct virtq *vq, const struct gm_memory *memory, uint64_t features);
 
+/*
+ * Where the driver put a ready queue: descriptor table or packed ring, driver area, device area.
+ */
+enum virtq_area {
+	VIRTQ_DESC,
+	VIRTQ_DRIVER,
+	VIRTQ_DEVICE,
+	VIRTQ_AREAS,
+};
+
+void virtq_areas(const struct virtq *vq, struct gm_range areas[VIRTQ_AREAS]);
+
 /* 1 and a chain, 0 if none is available, -1 if the queue is broken (vq->broken says how). */
 int virtq_pop(struct virtq *vq, const struct gm_memory *memory, struct virtq_chain *chain);
 

@@ -92,7 +92,7 @@ static int place_kernel(const struct boot_image *image, const struct setup_heade
 	if (pref >= LINUX_LOW_END && !__builtin_add_overflow(pref, header->init_size, &end) &&
 	    end <= LINUX_LIMIT && gm_check_range(memory, pref, header->init_size, GM_ACCESS_WRITE)) {
 		*addr = pref;
-		return placement_take(placement, pref, header->init_size, report);
+		return placement_take(placement, pref, header->init_size, "the kernel", report);
 	}
 	if (!header->relocatable_kernel)
 		return FAIL(report,
@@ -106,7 +106,7 @@ static int place_kernel(const struct boot_image *image, const struct setup_heade
 static int load(const struct boot_image *image, const struct boot_params *params,
 		const struct gm_memory *memory, struct boot_state *state, struct report *report)
 {
-	struct placement placement = {.memory = memory};
+	struct placement placement = {.memory = memory, .record = params->record};
 	struct pieces pieces = {.placement = &placement, .report = report, .files = params->files};
 	struct setup_header header;
 	uint64_t start;
@@ -116,12 +116,13 @@ static int load(const struct boot_image *image, const struct boot_params *params
 	if (read_header(image, &header, &start, report) ||
 	    check_header(image, &header, start, report) ||
 	    place_kernel(image, &header, &placement, &addr, report) ||
-	    linux_prepare(params, &pieces, &header, addr + ENTRY_OFFSET, state) ||
-	    boot_load_range(image, start, image->size - start, memory, addr, image->size - start,
-			    "the kernel", report) ||
-	    pieces_write(&pieces))
+	    linux_prepare(params, &pieces, &header, addr + ENTRY_OFFSET, state))
 		goto out;
 	ret = 0;
+	if (!params->plan && (boot_load_range(image, start, image->size - start, memory, addr,
+					      image->size - start, "the kernel", report) ||
+			      pieces_write(&pieces)))
+		ret = -1;
 out:
 	pieces_clear(&pieces);
 	placement_clear(&placement);

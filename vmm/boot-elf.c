@@ -6,6 +6,7 @@
  * changes.
  */
 #include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,6 +249,20 @@ static int check(struct elf *elf, const struct gm_memory *memory)
 	return 0;
 }
 
+static int take_segments(struct elf *elf, struct placement *placement)
+{
+	for (size_t i = 0; i < elf->count; i++) {
+		const struct segment *segment = &elf->segments[i];
+		char what[40];
+
+		snprintf(what, sizeof(what), "the kernel, segment %zu", i);
+		if (segment->type == PT_LOAD &&
+		    placement_take(placement, segment->addr, segment->memsz, what, elf->report))
+			return -1;
+	}
+	return 0;
+}
+
 static int load_segments(struct elf *elf, const struct gm_memory *memory)
 {
 	for (size_t i = 0; i < elf->count; i++) {
@@ -265,7 +280,7 @@ static int load(const struct boot_image *image, const struct boot_params *params
 		const struct gm_memory *memory, struct boot_state *state, struct report *report)
 {
 	struct elf elf = {.image = image, .report = report};
-	struct placement placement = {.memory = memory};
+	struct placement placement = {.memory = memory, .record = params->record};
 	struct pieces pieces = {.placement = &placement, .report = report, .files = params->files};
 	struct file_header header;
 	int ret = -1;
@@ -276,16 +291,13 @@ static int load(const struct boot_image *image, const struct boot_params *params
 	elf.kernel.entry = header.entry;
 	if (read_segments(&elf, &header) || check(&elf, memory))
 		return -1;
-	for (size_t i = 0; i < elf.count; i++) {
-		if (elf.segments[i].type == PT_LOAD &&
-		    placement_take(&placement, elf.segments[i].addr, elf.segments[i].memsz, report))
-			goto out;
-	}
+	if (take_segments(&elf, &placement))
+		goto out;
 	if (elf.pvh)
 		ret = pvh_prepare(params, &pieces, &elf.kernel, state);
 	else
 		ret = linux_prepare(params, &pieces, NULL, elf.kernel.entry, state);
-	if (ret == 0 && (load_segments(&elf, memory) || pieces_write(&pieces)))
+	if (ret == 0 && !params->plan && (load_segments(&elf, memory) || pieces_write(&pieces)))
 		ret = -1;
 out:
 	pieces_clear(&pieces);

@@ -49,7 +49,7 @@ static int parse_flat(const char *text, gm_addr *addr, size_t *mode, struct repo
 }
 
 /* PML4, PDPT and a page directory for each of 4 GiB, in one run of pages. */
-static int make_page_tables(const struct gm_memory *memory, struct placement *placement,
+static int make_page_tables(const struct gm_memory *memory, struct placement *placement, bool plan,
 			    gm_addr *root, struct report *report)
 {
 	const size_t pages = 2 + LOW_GIB;
@@ -67,7 +67,7 @@ static int make_page_tables(const struct gm_memory *memory, struct placement *pl
 			tables[(2 + gib) * 512 + i] =
 				((gib << 30) + (i << 21)) | PTE_PRESENT | PTE_WRITABLE | PTE_LARGE;
 	}
-	if (gm_write_exact(memory, *root, tables, pages * PAGE, NULL))
+	if (!plan && gm_write_exact(memory, *root, tables, pages * PAGE, NULL))
 		report_fail(report, REPORT_HOST, "cannot write the page tables");
 	else
 		ret = 0;
@@ -79,7 +79,7 @@ out:
 int boot_flat_load(const struct boot_image *image, const struct boot_params *params,
 		   const struct gm_memory *memory, struct boot_state *state, struct report *report)
 {
-	struct placement placement = {.memory = memory};
+	struct placement placement = {.memory = memory, .record = params->record};
 	gm_addr addr = 0, end;
 	size_t mode = 0;
 	int ret;
@@ -100,10 +100,10 @@ int boot_flat_load(const struct boot_image *image, const struct boot_params *par
 			"with --flat or give the guest memory there",
 			image->path, (unsigned long long)image->size, (unsigned long long)addr);
 	*state = (struct boot_state){.mode = modes[mode].mode, .entry = addr, .stack = addr};
-	ret = placement_take(&placement, addr, image->size, report);
+	ret = placement_take(&placement, addr, image->size, "the kernel", report);
 	if (ret == 0 && state->mode == BOOT_LONG)
-		ret = make_page_tables(memory, &placement, &state->cr3, report);
-	if (ret == 0)
+		ret = make_page_tables(memory, &placement, params->plan, &state->cr3, report);
+	if (ret == 0 && !params->plan)
 		ret = boot_load_range(image, 0, image->size, memory, addr, image->size, "it", report);
 	placement_clear(&placement);
 	return ret;

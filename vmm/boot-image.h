@@ -44,13 +44,18 @@ int boot_load_range(const struct boot_image *image, uint64_t offset, uint64_t fi
 /* Which guest memory is spoken for. */
 struct placement {
 	const struct gm_memory *memory;
-	struct gm_range *taken; /* in no order */
+	struct boot_record *record; /* written along; may be NULL */
+	struct gm_range *taken;     /* in no order */
 	size_t count;
 	size_t capacity;
 };
 
-/* Speak for a range. -1 without host memory. */
-int placement_take(struct placement *placement, gm_addr addr, uint64_t len, struct report *report);
+/*
+ * Speak for a range: for @what, or, if that is NULL, for nothing that is in it. -1 without host
+ * memory.
+ */
+int placement_take(struct placement *placement, gm_addr addr, uint64_t len, const char *what,
+		   struct report *report);
 
 /*
  * Find room for @len bytes, aligned, in writable RAM below @limit, and speak for it. It may lie

@@ -171,7 +171,7 @@ int linux_prepare(const struct boot_params *params, struct pieces *pieces,
 				   "--module %s: a Linux kernel takes none; give --initrd",
 				   params->modules[0].path);
 	begin_zero_page(&boot, header);
-	if (placement_take(pieces->placement, 0, LINUX_LOW_END, pieces->report) ||
+	if (placement_take(pieces->placement, 0, LINUX_LOW_END, NULL, pieces->report) ||
 	    put_page_tables(&boot, &cr3) || put_cmdline(&boot) ||
 	    acpi_put(params->acpi, pieces, LINUX_LIMIT, &boot.acpi) || put_e820(&boot) ||
 	    put_initrd(&boot))

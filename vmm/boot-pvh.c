@@ -163,7 +163,8 @@ int pvh_prepare(const struct boot_params *params, struct pieces *pieces,
 	int ret = -1;
 
 	/* Linux has a use for the first MiB, whatever the memory map says of it. */
-	if (kernel->is_linux && placement_take(pieces->placement, 0, LINUX_LOW_END, pieces->report))
+	if (kernel->is_linux &&
+	    placement_take(pieces->placement, 0, LINUX_LOW_END, NULL, pieces->report))
 		goto out;
 	if (put_cmdline(&pvh, kernel->is_linux) || put_acpi(&pvh) || put_memmap(&pvh) ||
 	    put_modules(&pvh, kernel->wants_regions) ||

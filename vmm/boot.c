@@ -115,8 +115,11 @@ int boot_load_range(const struct boot_image *image, uint64_t offset, uint64_t fi
 	return 0;
 }
 
-int placement_take(struct placement *placement, gm_addr addr, uint64_t len, struct report *report)
+int placement_take(struct placement *placement, gm_addr addr, uint64_t len, const char *what,
+		   struct report *report)
 {
+	if (placement->record && what && boot_record_add(placement->record, addr, len, what))
+		return report_fail(report, REPORT_HOST, "out of memory");
 	if (placement->count == placement->capacity) {
 		size_t capacity = placement->capacity ? 2 * placement->capacity : 16;
 		struct gm_range *taken = realloc(placement->taken, capacity * sizeof(*taken));
@@ -182,7 +185,7 @@ int placement_find(struct placement *placement, uint64_t len, uint64_t align, gm
 		if (start < end && fit(placement, start, end, len, align, addr)) {
 			log_line(LOG_LEVEL_DEBUG, "%s: place at 0x%llx-0x%llx", what,
 				 (unsigned long long)*addr, (unsigned long long)(*addr + len - 1));
-			return placement_take(placement, *addr, len, report);
+			return placement_take(placement, *addr, len, what, report);
 		}
 	}
 	return report_fail(report, REPORT_USER,

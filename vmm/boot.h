@@ -12,6 +12,7 @@
 #include "devices/report.h"
 #include "guestmem/guestmem.h"
 #include "vmm/boot-files.h"
+#include "vmm/boot-record.h"
 
 enum boot_mode {
 	BOOT_REAL,      /* 16 bit, CS:IP from entry >> 4, flat segments of 64 KiB */
@@ -49,8 +50,10 @@ struct boot_params {
 	const struct acpi_machine *acpi; /* what the ACPI tables describe; NULL: none */
 	const struct boot_module *modules;
 	size_t module_count;
-	struct boot_files *files; /* kept for a restart; NULL: there is none */
-	const char *flat;         /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
+	struct boot_files *files;   /* kept for a restart; NULL: there is none */
+	const char *flat;           /* "ADDRESS[,16|32|64]" for a flat binary, or NULL */
+	struct boot_record *record; /* gets what was placed where; may be NULL */
+	bool plan;                  /* everything is checked and placed, and nothing written */
 };
 
 /*

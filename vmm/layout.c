@@ -169,6 +169,16 @@ struct build {
 	size_t count;
 };
 
+static int make_memory(const struct build *build, struct gm_memory **out, struct report *report)
+{
+	int err = gm_memory_new(build->regions, build->count, out, NULL);
+
+	if (err)
+		return report_fail(report, REPORT_HOST, "cannot make the memory: %s",
+				   gm_strerror(err));
+	return 0;
+}
+
 static int map_regions(struct build *build, uint64_t scatter, uint64_t dirty_page,
 		       struct gm_memory **out, struct report *report)
 {
@@ -186,11 +196,29 @@ static int map_regions(struct build *build, uint64_t scatter, uint64_t dirty_pag
 		if (err)
 			return fail_region(region, err, report);
 	}
-	err = gm_memory_new(build->regions, build->count, out, NULL);
-	if (err)
-		return report_fail(report, REPORT_HOST, "cannot make the memory: %s",
-				   gm_strerror(err));
-	return 0;
+	return make_memory(build, out, report);
+}
+
+/* Addresses without bytes: any size, and nothing of the host's. */
+static int plan_regions(struct build *build, struct gm_memory **out, struct report *report)
+{
+	static char nothing;
+
+	for (size_t i = 0; i < build->count; i++) {
+		const struct gm_region_config *config = &build->sorted[i]->config;
+		const struct gm_region_config plan = {
+			.start = config->start,
+			.size = config->size,
+			.backing = GM_BACKING_FOREIGN,
+			.flags = config->flags & GM_REGION_READ_ONLY,
+			.host = &nothing,
+		};
+		int err = gm_region_new(&plan, &build->regions[i]);
+
+		if (err)
+			return fail_region(build->sorted[i], err, report);
+	}
+	return make_memory(build, out, report);
 }
 
 static int check_all(struct build *build, size_t max_regions, struct report *report)
@@ -218,8 +246,8 @@ static int check_all(struct build *build, size_t max_regions, struct report *rep
 	return 0;
 }
 
-int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty_page,
-		 struct gm_memory **out, struct report *report)
+static int make(const struct layout *layout, size_t max_regions, uint64_t dirty_page, bool plan,
+		struct gm_memory **out, struct report *report)
 {
 	struct build build = {
 		.sorted = calloc(layout->count + 1, sizeof(struct layout_region *)),
@@ -240,7 +268,9 @@ int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty
 		build.sorted[i]->config.flags |= GM_REGION_DONTDUMP;
 	}
 	ret = check_all(&build, max_regions, report);
-	if (ret == 0)
+	if (ret == 0 && plan)
+		ret = plan_regions(&build, out, report);
+	else if (ret == 0)
 		ret = map_regions(&build, layout->scatter, dirty_page, out, report);
 	for (size_t i = 0; i < layout->count; i++) {
 		gm_region_put(build.regions[i]);
@@ -253,4 +283,15 @@ out:
 	free(build.regions);
 	free(build.order);
 	return ret;
+}
+
+int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty_page,
+		 struct gm_memory **out, struct report *report)
+{
+	return make(layout, max_regions, dirty_page, false, out, report);
+}
+
+int layout_plan(const struct layout *layout, struct gm_memory **out, struct report *report)
+{
+	return make(layout, SIZE_MAX, 0, true, out, report);
 }

@@ -66,6 +66,12 @@ int layout_fragment(struct layout *layout, const char *text, struct report *repo
 int layout_build(const struct layout *layout, size_t max_regions, uint64_t dirty_page,
 		 struct gm_memory **out, struct report *report);
 
+/*
+ * The same checks and the same regions, but no memory behind them: for who only asks what is where.
+ * Nothing of it may be accessed.
+ */
+int layout_plan(const struct layout *layout, struct gm_memory **out, struct report *report);
+
 void layout_clear(struct layout *layout);
 
 /* A number as people write it: 4096, 0x1000, 64K, 1GiB, 1G+4K. False if it is not one or wraps. */

@@ -124,13 +124,18 @@ static void slot_detach(struct notify_line *line, uint64_t offset, unsigned int 
 	kvm_ioeventfd(slot->machine->kvm, slot->base + offset, len, value, eventfd, false);
 }
 
+/* Where the next device is, if it is not on a PCI bus. */
+static void place_mmio(const struct machine *machine, struct machine_slot *slot)
+{
+	slot->base = MMIO_DEVICE_BASE + machine->slot_count * VIRTIO_MMIO_SIZE;
+	slot->pin = MACHINE_FIRST_PIN + (unsigned int)machine->slot_count;
+}
+
 static int plug_mmio(struct machine *machine, struct machine_slot *slot, struct report *report)
 {
-	uint64_t base = MMIO_DEVICE_BASE + machine->slot_count * VIRTIO_MMIO_SIZE;
-	unsigned int pin = MACHINE_FIRST_PIN + (unsigned int)machine->slot_count;
-	struct irq_line *irq = ioapic_line(&machine->ioapic, pin);
+	struct irq_line *irq = ioapic_line(&machine->ioapic, slot->pin);
 	struct bus_range range = {
-		.base = base,
+		.base = slot->base,
 		.size = VIRTIO_MMIO_SIZE,
 		.ops = &virtio_mmio_bus_ops,
 		.name = slot->device->name,
@@ -140,8 +145,6 @@ static int plug_mmio(struct machine *machine, struct machine_slot *slot, struct 
 		virtio_device_free(slot->device);
 		return report_fail(report, REPORT_HOST, "eventfd: %s", strerror(errno));
 	}
-	slot->base = base;
-	slot->pin = pin;
 	if (virtio_mmio_new(slot->device, machine->memory, machine->loop, irq, &slot->notify,
 			    &slot->mmio, report))
 		return -1;
@@ -151,10 +154,30 @@ static int plug_mmio(struct machine *machine, struct machine_slot *slot, struct 
 	return bus_add(&machine->mmio, &range) ? out_of_memory(report) : 0;
 }
 
+static size_t devices_max(const struct machine *machine)
+{
+	return machine->config.pci ? MACHINE_PCI_MAX : MACHINE_MMIO_MAX;
+}
+
+int machine_plan(struct machine *machine, const struct machine_config *config, size_t devices,
+		 struct report *report)
+{
+	*machine = (struct machine){.config = *config, .restart = -1, .press = -1, .timer = -1};
+	if (devices > devices_max(machine))
+		return report_fail(report, REPORT_USER,
+				   "%zu virtio devices: there is room for %zu devices", devices,
+				   devices_max(machine));
+	for (; machine->slot_count < devices; machine->slot_count++) {
+		if (!machine->config.pci)
+			place_mmio(machine, &machine->slots[machine->slot_count]);
+	}
+	return 0;
+}
+
 int machine_add_device(struct machine *machine, const struct device_type *type, const char *args,
 		       struct report *report)
 {
-	size_t max = machine->config.pci ? MACHINE_PCI_MAX : MACHINE_MMIO_MAX;
+	size_t max = devices_max(machine);
 	size_t index = machine->slot_count;
 	struct machine_slot *slot;
 	char option[64];
@@ -168,6 +191,8 @@ int machine_add_device(struct machine *machine, const struct device_type *type, 
 		.notify = {slot_attach, slot_detach},
 		.machine = machine,
 	};
+	if (!machine->config.pci)
+		place_mmio(machine, slot);
 	if (type->create(option, args, machine->loop, &slot->device, report))
 		return -1;
 	log_line(LOG_LEVEL_DEBUG, "%s %s: device %zu, %s", option, args ? args : "", index,
@@ -282,9 +307,13 @@ static int check_host(const struct machine *machine, const char *kernel, struct 
 int machine_boot(struct machine *machine, const struct boot_params *params, struct report *report)
 {
 	struct gm_memory *memory = gm_cell_snapshot(machine->memory);
+	struct boot_params recorded = *params;
 	struct boot_state state;
-	int err = boot_load(params, memory, &state, report);
+	int err;
 
+	boot_record_clear(&machine->record);
+	recorded.record = &machine->record;
+	err = boot_load(&recorded, memory, &state, report);
 	gm_memory_put(memory);
 	machine->boot = params;
 	if (!err && state.is_linux)
@@ -338,6 +367,7 @@ void machine_destroy(struct machine *machine)
 {
 	machine_end_vcpus(machine);
 	free(machine->vcpus);
+	boot_record_clear(&machine->record);
 	while (machine->slot_count) {
 		struct machine_slot *slot = &machine->slots[--machine->slot_count];
 

@@ -39,13 +39,15 @@
 #define MACHINE_PCI_MAX     (PCI_SLOTS - 1)
 #define MACHINE_DEVICES_MAX MACHINE_PCI_MAX /* whatever the transport */
 
+struct layout;
 struct machine;
 
 /* One virtio device's place. Constant once the machine runs. */
 struct machine_slot {
 	struct notify_line notify;
 	struct machine *machine;
-	struct virtio_device *device; /* the transport's */
+	struct virtio_device *device; /* the transport's; NULL in a machine that is only planned */
+	const char *planned;          /* what there would be then */
 	struct virtio_mmio *mmio;     /* one of both */
 	struct virtio_pci *pci;
 	uint64_t base;    /* of the notify line's offsets: the page, 0 with PCI */
@@ -70,11 +72,12 @@ struct machine_debugger {
 
 /* What is there whatever the guest is. */
 struct machine_config {
-	const char *serial;      /* what COM1 is connected to (devices/chardev.h) */
-	unsigned int cpus;       /* 1 or more */
-	bool no_reboot;          /* a reset ends the machine */
-	const uint8_t *exit_map; /* what statuses of the exit ports become, or NULL */
-	bool pci;                /* virtio devices are on a PCI bus */
+	const char *serial;          /* what COM1 is connected to (devices/chardev.h) */
+	unsigned int cpus;           /* 1 or more */
+	bool no_reboot;              /* a reset ends the machine */
+	const uint8_t *exit_map;     /* what statuses of the exit ports become, or NULL */
+	bool pci;                    /* virtio devices are on a PCI bus */
+	const struct layout *layout; /* what the memory was made of, for names of files; or NULL */
 };
 
 /* Constant while the machine runs, but for what a restart replaces: the VM and the vCPUs. */
@@ -101,6 +104,7 @@ struct machine {
 	unsigned int pauses;     /* loop's thread: machine_pause() without machine_resume() */
 	struct machine_config config;
 	const struct boot_params *boot;
+	struct boot_record record; /* what the last boot put where */
 	struct machine_debugger debugger;
 	int crash;          /* atomic: the status of an end that was a crash, or 0 */
 	bool guest_ended;   /* atomic: the guest chose its end, before anybody else did */
@@ -127,6 +131,13 @@ void machine_destroy(struct machine *machine);
 /* Create and plug in a virtio device. Before machine_boot(). */
 int machine_add_device(struct machine *machine, const struct device_type *type, const char *args,
 		       struct report *report);
+
+/*
+ * A machine that is only asked where things would be: machine_device_words(), machine_acpi(),
+ * map_collect(). It has @devices virtio devices, and nothing of the host's.
+ */
+int machine_plan(struct machine *machine, const struct machine_config *config, size_t devices,
+		 struct report *report);
 
 /*
  * What a kernel that does not read ACPI finds the devices by: a virtio_mmio.device= for each, with

@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "guestmem/fault.h"
-#include "vmm/boot.h"
+#include "vmm/boot-options.h"
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
 #include "vmm/machine.h"
+#include "vmm/map.h"
 #include "vmm/on-crash.h"
 #include "vmm/options.h"
 #include "vmm/stats.h"
@@ -73,22 +74,8 @@ static int load(struct machine *machine, const struct options *options, struct b
 
 	if (err)
 		return err;
-	*params = (struct boot_params){
-		.files = params->files,
-		.kernel = options->kernel,
-		.cmdline = options->cmdline,
-		.append = options->append,
-		.linux_words = options->linux_words,
-		.guest_words = options->guest_words,
-		.device_words = machine_device_words(machine),
-		.initrd = options->initrd,
-		.acpi = machine_acpi(machine),
-		.modules = options->modules,
-		.module_count = options->module_count,
-		.flat = options->flat,
-	};
-	if (!params->device_words)
-		return report_fail(report, REPORT_HOST, "out of memory");
+	if (boot_options_take(params, options, machine, report))
+		return -1;
 	if (options->timeout_ms && machine_set_timeout(machine, options->timeout_ms, report))
 		return -1;
 	return machine_boot(machine, params, report);
@@ -103,6 +90,7 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 		.no_reboot = options->no_reboot,
 		.exit_map = options->exit_map,
 		.pci = options->pci,
+		.layout = &options->layout,
 	};
 	struct boot_files files = {0};
 	struct boot_params params = {.files = options->no_reboot ? NULL : &files};
@@ -113,6 +101,9 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	if (err)
 		goto out;
 	err = load(&machine, options, &params, report);
+	if (err)
+		goto out;
+	err = map_show(options, &machine, report);
 	if (err)
 		goto out;
 	/* Only a restart makes another VM. */
@@ -142,7 +133,7 @@ out:
 	on_crash_close(&crash, *status);
 	machine_destroy(&machine);
 	boot_files_clear(&files);
-	free((char *)params.device_words);
+	boot_options_clear(&params);
 	return err;
 }
 
@@ -173,8 +164,6 @@ static int start(const struct options *options, struct verdict *verdict, int *st
 	if (err)
 		goto out;
 	log_line(LOG_LEVEL_DEBUG, "memory: %zu regions", gm_memory_count(memory));
-	if (options->print_map)
-		gm_memory_print(memory, stderr);
 	err = jail_begin(options->jail, report);
 	if (!err)
 		err = run(options, verdict, &kvm, memory, status, report);

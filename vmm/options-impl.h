@@ -30,6 +30,7 @@ struct parse {
 	struct options *options;
 	struct report *report;
 	const char *fragment; /* --fragment as given */
+	bool needs_kernel;
 };
 
 struct option_row {

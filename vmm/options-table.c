@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/exit-map.h"
+#include "vmm/map.h"
 #include "vmm/on-crash.h"
 
 /* What --timeout takes: some 31 years. */
@@ -242,11 +243,11 @@ static int take_on_crash(struct parse *parse, const char *value)
 	return on_crash_check(value, parse->report);
 }
 
-static int take_print_map(struct parse *parse, const char *value)
+static int take_map(struct parse *parse, const char *value)
 {
-	(void)value;
-	parse->options->print_map = true;
-	return 0;
+	parse->options->map = true;
+	parse->options->map_file = value;
+	return value ? map_check_path(value, parse->report) : 0;
 }
 
 static int take_stats(struct parse *parse, const char *value)
@@ -318,7 +319,8 @@ const struct option_row option_rows[] = {
 	 OPTION_DEBUG, OPTION_COMMON | OPTION_NUMBER},
 	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash,
 	 OPTION_DEBUG, 0},
-	{"print-map", NULL, "print the memory map first", take_print_map, OPTION_DEBUG, 0},
+	{"map", "[=FILE]", "print the memory map first, or write an .svg or .json", take_map,
+	 OPTION_DEBUG, 0},
 	{"stats", NULL, "print counters at the end", take_stats, OPTION_DEBUG, 0},
 	{"log", "LEVEL", "what is said: error, warn, info or debug (info)", take_log, OPTION_DEBUG, 0},
 	{"help", "[=list]", "this text; list: the options as a table", take_help, OPTION_ABOUT,

@@ -306,11 +306,18 @@ static int make_linux_words(struct options *options)
 			      : " root=/dev/vda rw") < 0;
 }
 
+/* Whether there are options that say nothing without a kernel. */
+static bool for_kernel(const struct options *options)
+{
+	return options->module_count || options->cmdline || options->append || options->initrd ||
+	       options->flat || options->guest_words;
+}
+
 static int finish(struct parse *parse)
 {
 	struct options *options = parse->options;
 
-	if (!options->kernel)
+	if (!options->kernel && (parse->needs_kernel || for_kernel(options)))
 		return report_fail(parse->report, REPORT_USER,
 				   "no kernel given; usage: vmm KERNEL [options], --help for more");
 	/* There is one standard input and output; who asks for it by name has it. */
@@ -325,9 +332,10 @@ static int finish(struct parse *parse)
 	return 0;
 }
 
-int options_parse(int argc, char **argv, struct options *options, struct report *report)
+static int parse(int argc, char **argv, bool needs_kernel, struct options *options,
+		 struct report *report)
 {
-	struct parse parse = {.options = options, .report = report};
+	struct parse parse = {.options = options, .report = report, .needs_kernel = needs_kernel};
 	int err;
 
 	*options = (struct options){.kvm = KVM_PATH, .cpus = 1};
@@ -339,6 +347,16 @@ int options_parse(int argc, char **argv, struct options *options, struct report 
 	if (!err)
 		err = check_relations(options, report);
 	return err ? err : finish(&parse);
+}
+
+int options_parse(int argc, char **argv, struct options *options, struct report *report)
+{
+	return parse(argc, argv, true, options, report);
+}
+
+int options_parse_map(int argc, char **argv, struct options *options, struct report *report)
+{
+	return parse(argc, argv, false, options, report);
 }
 
 void options_clear(struct options *options)

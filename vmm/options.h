@@ -57,7 +57,8 @@ struct options {
 	const char *on_crash; /* --on-crash, or NULL */
 	bool pci;             /* --transport pci: virtio devices on a PCI bus */
 	bool no_reboot;       /* --no-reboot: a reset ends the machine */
-	bool print_map;       /* --print-map: the memory map on standard error before the start */
+	bool map;             /* --map: the memory map before the start */
+	const char *map_file; /* where to, or NULL: standard error */
 	bool stats;           /* --stats: counters on standard error at the end */
 };
 
@@ -66,6 +67,9 @@ struct options {
  * on standard output, -1 on a mistake (@report). options_clear() in every case.
  */
 int options_parse(int argc, char **argv, struct options *options, struct report *report);
+
+/* The same for a machine that is only drawn, so that there need not be a kernel. */
+int options_parse_map(int argc, char **argv, struct options *options, struct report *report);
 void options_clear(struct options *options);
 
 /* The name without dashes. */

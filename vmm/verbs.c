@@ -10,6 +10,7 @@
 
 const struct verb verbs[] = {
 	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL},
+	{"map", "[KERNEL] [options]", "print where everything would be in its memory", map_main},
 	{"features", "[--json]", "what this host's KVM can do, and what vmm makes of it",
 	 features_main},
 	{.name = NULL},

@@ -28,6 +28,7 @@ const struct verb *verb_near(const char *name);
 /* Do it, or say what it is if --help stands behind it. */
 int verb_run(const struct verb *verb, int argc, char **argv, struct report *report);
 
+int map_main(int argc, char **argv, struct report *report);
 int features_main(int argc, char **argv, struct report *report);
 
 #endif

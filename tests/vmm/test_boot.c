@@ -305,7 +305,7 @@ START_TEST(placement_keeps_clear)
 	struct report report;
 	gm_addr addr;
 
-	ck_assert_int_eq(placement_take(&placement, 0x1000, 0x800, &report), 0);
+	ck_assert_int_eq(placement_take(&placement, 0x1000, 0x800, NULL, &report), 0);
 	ck_assert_int_eq(placement_find(&placement, 0x800, 16, UINT64_MAX, "a", &addr, &report), 0);
 	ck_assert_uint_eq(addr, 0x1800);
 	ck_assert_int_eq(placement_find(&placement, 1, 1, UINT64_MAX, "b", &addr, &report), 0);
