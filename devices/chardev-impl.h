@@ -39,6 +39,7 @@ struct chardev {
 	struct unix_listener *listener; /* socket=, or NULL */
 	struct chardev_file *files;     /* pipe=: in and out; file=: until it is emptied; or NULL */
 	unsigned int file_count;
+	struct chardev *next_waiting; /* whose file is to be emptied, too; set-up */
 
 	pthread_mutex_t lock;
 	int out;         /* L: -1: output vanishes */

@@ -35,7 +35,39 @@ static int open_stdio(struct chardev *chardev, const char *option, const char *p
 	return 0;
 }
 
-/* What is in it stays until the chardev is started, since set-up may still fail elsewhere. */
+/* --- file= --------------------------------------------------------------------------------------- */
+
+/* Those whose files are still as they were; set-up and teardown. */
+static struct chardev *waiting;
+
+/* The file is ours from here on: empty, and it stays when we end. */
+static void take_file(struct chardev *chardev)
+{
+	struct stat st;
+
+	chardev->file_count = 0;
+	if (fstat(chardev->out, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(chardev->out, 0))
+		device_log(&chardev->log, chardev->name, "cannot empty '%s': %s",
+			   chardev->files->path, strerror(errno));
+}
+
+void chardev_begin(void)
+{
+	for (; waiting; waiting = waiting->next_waiting)
+		take_file(waiting);
+}
+
+static void wait_no_more(struct chardev *chardev)
+{
+	struct chardev **at = &waiting;
+
+	while (*at && *at != chardev)
+		at = &(*at)->next_waiting;
+	if (*at)
+		*at = chardev->next_waiting;
+}
+
+/* What is in it stays until the guest runs, since set-up may still fail elsewhere. */
 static int open_file(struct chardev *chardev, const char *option, const char *path,
 		     struct report *report)
 {
@@ -56,8 +88,12 @@ static int open_file(struct chardev *chardev, const char *option, const char *pa
 	snprintf(chardev->files->path, sizeof(chardev->files->path), "%s", path);
 	chardev->files->device = st.st_dev;
 	chardev->files->inode = st.st_ino;
+	chardev->next_waiting = waiting;
+	waiting = chardev;
 	return 0;
 }
+
+/* --- the others ---------------------------------------------------------------------------------- */
 
 /* Only once it was opened and closed does the kernel say that nobody has a pty open. */
 static int hang_up(const char *name)
@@ -181,6 +217,7 @@ void chardev_close(struct chardev *chardev)
 {
 	if (!chardev)
 		return;
+	wait_no_more(chardev);
 	loop_remove(chardev->in_watch);
 	loop_remove(chardev->wake_watch);
 	loop_remove(chardev->out_watch);

@@ -205,23 +205,9 @@ static bool start_wake(struct chardev *chardev)
 	return chardev->wake_watch;
 }
 
-/* The file of file= is ours from here on: empty, and it stays when we end. */
-static void start_file(struct chardev *chardev)
-{
-	struct stat st;
-
-	if (chardev->may_leave || !chardev->file_count)
-		return;
-	chardev->file_count = 0;
-	if (fstat(chardev->out, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(chardev->out, 0))
-		device_log(&chardev->log, chardev->name, "cannot empty '%s': %s",
-			   chardev->files->path, strerror(errno));
-}
-
 void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *handler)
 {
 	chardev->handler = *handler;
-	start_file(chardev);
 	if (handler->connected && !chardev->listener)
 		handler->connected(handler->arg, true);
 	tell_size(chardev);

@@ -4,7 +4,7 @@
  *
  *	stdio		standard input and output (one user only)
  *	null		output vanishes, no input
- *	file=PATH	output goes to PATH (created, or emptied when it is started), no input
+ *	file=PATH	output goes to PATH (created, or emptied by chardev_begin()), no input
  *	pty		a new pseudo-terminal; its name is printed on standard error
  *	socket=PATH	listens at PATH for one client at a time, the next when it has gone
  *	connect=PATH	connects to who listens at PATH; its end is the end of both directions
@@ -53,8 +53,13 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 void chardev_close(struct chardev *chardev);
 
 /*
- * Start delivering input, and lose what is in the file of file=, which opening it leaves alone. The
- * handler's storage is copied. Before this returns connected() is
+ * All that the user can get wrong is right, and the guest is about to run: files of file=, which
+ * opening left as they were, are emptied, and stay. Set-up.
+ */
+void chardev_begin(void);
+
+/*
+ * Start delivering input. The handler's storage is copied. Before this returns connected() is
  * called if somebody is there, and resized() if it is a terminal.
  */
 void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *handler);

@@ -353,8 +353,10 @@ void machine_end_vcpus(struct machine *machine)
 
 int machine_run(struct machine *machine, int *status, struct report *report)
 {
-	int err = machine_start_vcpus(machine, report);
+	int err;
 
+	chardev_begin();
+	err = machine_start_vcpus(machine, report);
 	if (!err)
 		*status = loop_run(machine->loop);
 	if (!err && *status < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Character devices: flow control both ways, the filter, ends that go, the backends. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -249,6 +250,29 @@ START_TEST(test_input_from_file)
 }
 END_TEST
 
+/* One that was not there goes again, if it comes to that before the guest begins. */
+START_TEST(test_file_that_was_made)
+{
+	char dir[] = "/tmp/vmm-test-output-XXXXXX", spec[64];
+	struct loop *loop = loop_new();
+	struct chardev *chardev;
+	struct report report;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(spec, sizeof(spec), "file=%s/made", dir);
+	ck_assert_int_eq(chardev_open("--test", spec, loop, &chardev, &report), 0);
+	chardev_set_handler(chardev, &handler);
+	chardev_close(chardev);
+	ck_assert_int_eq(access(strchr(spec, '=') + 1, F_OK), -1);
+	ck_assert_int_eq(chardev_open("--test", spec, loop, &chardev, &report), 0);
+	chardev_begin();
+	chardev_close(chardev);
+	ck_assert_int_eq(unlink(strchr(spec, '=') + 1), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	loop_free(loop);
+}
+END_TEST
+
 START_TEST(test_file_and_null)
 {
 	char path[] = "/tmp/vmm-test-output-XXXXXX", spec[64] = "file=", back[8];
@@ -260,9 +284,18 @@ START_TEST(test_file_and_null)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "old content", 11), 11);
 	strcat(spec, path);
+	/* Until all is set up it may all come to nothing. */
 	ck_assert_int_eq(chardev_open("--test", spec, loop, &chardev, &report), 0);
 	chardev_set_handler(chardev, &handler);
+	chardev_close(chardev);
+	chardev_begin();
+	ck_assert_int_eq(pread(fd, back, sizeof(back), 0), sizeof(back));
+	ck_assert_mem_eq(back, "old cont", sizeof(back));
+	ck_assert_int_eq(chardev_open("--test", spec, loop, &chardev, &report), 0);
+	chardev_set_handler(chardev, &handler);
+	chardev_begin();
 	ck_assert_int_eq(chardev_write(chardev, "new", 3), 3);
+	chardev_begin();
 	chardev_close(chardev);
 	ck_assert_int_eq(pread(fd, back, sizeof(back), 0), 3);
 	ck_assert_mem_eq(back, "new", 3);
@@ -353,6 +386,7 @@ Suite *chardev_suite(void)
 	tcase_add_test(tcase, test_stdio_has_one_user);
 	tcase_add_test(tcase, test_input_from_file);
 	tcase_add_test(tcase, test_file_and_null);
+	tcase_add_test(tcase, test_file_that_was_made);
 	tcase_add_test(tcase, test_full_disk);
 	tcase_add_test(tcase, test_pty_unheard);
 	tcase_add_loop_test(tcase, test_mistakes, 0, sizeof(mistakes) / sizeof(mistakes[0]));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* What the host may lack, and what the command line may ask too much of: one exact line each. */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +120,74 @@ START_TEST(test_serial_backends)
 }
 END_TEST
 
+/* --- a command line that is wrong has changed nothing --------------------------------------------- */
+
+/* The last of the line, when all before it is there already; where the kernel goes is found last. */
+static const struct {
+	const char *flat, *wrong;
+	const char *line;
+} wrongs[] = {
+	{"0x1000", "--disk=/nonexistent/disk", "--disk: cannot open '/nonexistent/disk'"},
+	{"0x1000", "--console=nonsense", "--console nonsense: not a backend"},
+	{"0x1000", "--console=pipe=/nonexistent/p", "--console: cannot create the FIFO"},
+	{"0x1000", "--gdb=/nonexistent/gdb", "--gdb: cannot create the socket"},
+	{"0x7fffffff000", "--memory=16M", "0x7fffffff000"},
+};
+
+#define WRONGS ((int)(sizeof(wrongs) / sizeof(wrongs[0])))
+
+static void make_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void check_text(const char *path, const char *text, const char *wrong)
+{
+	char now[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	ck_assert_msg(fd >= 0 && read(fd, now, sizeof(now) - 1) >= 0, "%s: %s", wrong, path);
+	ck_assert_msg(strcmp(now, text) == 0, "%s: %s is '%s'", wrong, path, now);
+	close(fd);
+}
+
+/* Files, FIFOs and sockets of all options that make some, in an empty directory. */
+START_TEST(test_mistake_changes_nothing)
+{
+	char dir[] = "/tmp/vmm-test-host-XXXXXX", kernel[PATH_MAX], build[PATH_MAX];
+	const char *wrong = wrongs[_i].wrong;
+
+	NEED_KVM();
+	ck_assert_ptr_nonnull(realpath(tiny("bench-ok"), kernel));
+	ck_assert_ptr_nonnull(realpath(test_env("VMM_BUILD", "build"), build));
+	ck_assert_int_eq(setenv("VMM_BUILD", build, 1), 0);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	make_text("console", "dear");
+	make_text("serial", "dearer");
+	make_text("junit", "dearest");
+	vm_run(&vm, "",
+	       ARGS(kernel, "--flat", wrongs[_i].flat, "--serial=file=serial", "--console",
+		    "file=console,port=a:file=new,port=b:socket=socket,port=c:pipe=pipe",
+		    "--vsock=vsock", "--tap", "--junit=junit", "--on-crash=dump=core", "--rng",
+		    wrong));
+	ck_assert_msg(vm.status == 2 && strncmp(vm.errors, "vmm: ", 5) == 0 &&
+			      strstr(vm.errors, wrongs[_i].line) &&
+			      strchr(vm.errors, '\n') == vm.errors + vm.errors_len - 1,
+		      "%s: status %d: %s", wrong, vm.status, vm.errors);
+	check_text("console", "dear", wrong);
+	check_text("serial", "dearer", wrong);
+	check_text("junit", "dearest", wrong);
+	ck_assert_int_eq(unlink("console") | unlink("serial") | unlink("junit"), 0);
+	/* So nothing else is there. */
+	ck_assert_msg(rmdir(dir) == 0, "%s: something was made", wrong);
+}
+END_TEST
+
 Suite *host_suite(void)
 {
 	Suite *suite = suite_create("host");
@@ -130,6 +200,7 @@ Suite *host_suite(void)
 	tcase_add_test(tcase, test_too_many_slots);
 	tcase_add_loop_test(tcase, test_too_many_devices, 0, 2);
 	tcase_add_test(tcase, test_serial_backends);
+	tcase_add_loop_test(tcase, test_mistake_changes_nothing, 0, WRONGS);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
