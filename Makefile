@@ -102,6 +102,9 @@ $(LIBS):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# A library that aborts for want of memory is to say so: see there.
+$(B)/vmm $(B)/vmm-static: LDFLAGS_ALL += -Wl,--wrap=abort
+
 $(B)/vmm: $(O)/vmm/main.o $(EXTRA_OBJS) $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DEP_LIBS)
@@ -208,7 +211,7 @@ test: tests $(if $(SANITIZE),,static library man) ## set up the machine, run all
 
 valgrind: $(B)/tests/test-guestmem ## the library's tests under valgrind: SUITES="..." (all)
 	$(Q)PROPERTY_ROUNDS=5 CK_TIMEOUT_MULTIPLIER=20 valgrind -q --error-exitcode=9 --leak-check=full \
-		$(B)/tests/test-guestmem $(SUITES)
+		--suppressions=tests/guestmem/valgrind.supp $(B)/tests/test-guestmem $(SUITES)
 
 faults: tests ## fail every call of a small run once, and many while it runs
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. FAULTS=all $(B)/tests/test-kvm faults

@@ -97,6 +97,9 @@ int machine_create(struct machine *machine, struct kvm *kvm, struct gm_memory *m
 		return report_fail(report, REPORT_HOST, "epoll: %s", strerror(errno));
 	if (gm_cell_new(memory, &machine->memory))
 		return out_of_memory(report);
+	/* Whoever reads takes a place among readers: this thread's is had before anything is made. */
+	gm_cell_enter(machine->memory);
+	gm_cell_leave(machine->memory);
 	machine->env.memory = machine->memory;
 	if (add_serial(machine, config->serial, report) || machine_add_power(machine, report) ||
 	    add_ranges(machine, report))

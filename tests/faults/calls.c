@@ -103,14 +103,9 @@ int ioctl(int fd, unsigned long request, ...)
 	return REAL(ioctl)(fd, request, arg);
 }
 
-/*
- * liburcu's table of threads is no whole page. It aborts if it cannot have it, at the start, and
- * there is nothing the monitor could do about that.
- */
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
-	if (fd >= 0 || len % 4096 == 0)
-		FAIL(FAULT_MAP, fd, MAP_FAILED);
+	FAIL(FAULT_MAP, fd, MAP_FAILED);
 	return REAL(mmap)(addr, len, prot, flags, fd, offset);
 }
 

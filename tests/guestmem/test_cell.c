@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "tests/guestmem/fixture.h"
 #include "tests/guestmem/suites.h"
@@ -136,6 +137,7 @@ END_TEST
  * boundary sees a whole region or none; counters in the first region count what writers did.
  */
 #define CHANGES   100000
+#define ENOUGH    20 /* seconds: on a busy host each change waits for readers that are not running */
 #define READERS   3
 #define POOL_SIZE 8
 
@@ -212,14 +214,24 @@ static struct gm_region *filled_region(uint64_t value)
 	return region;
 }
 
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
 /* Every hundredth region is new, so that mappings come and go; the others go round in a pool. */
 static void change_loop(struct gm_cell *cell, int changes)
 {
 	struct gm_region *pool[POOL_SIZE];
+	time_t end = now() + ENOUGH;
 
 	for (unsigned int i = 0; i < POOL_SIZE; i++)
 		pool[i] = filled_region(i + 1);
-	for (int i = 0; i < changes; i++) {
+	/* By twos: at the end it is as it was. */
+	for (int i = 0; i < changes && (i % 2 || now() < end); i++) {
 		struct gm_region **slot = &pool[i / 2 % POOL_SIZE];
 		struct gm_memory *old, *new;
 

@@ -127,6 +127,13 @@ static unsigned int count_lines(const char *rules)
 	return lines;
 }
 
+/* liburcu's way out of the process, without a log. */
+static bool left_at_once(void)
+{
+	return vm.status == 1 &&
+	       strcmp(vm.errors, "vmm: out of memory: a thread cannot reach the guest's\n") == 0;
+}
+
 /* It went on, the guest has seen an error, or the user has, in one line. */
 static void check_end(const char *rules)
 {
@@ -160,6 +167,7 @@ START_TEST(each_call_fails_once)
 	const char *call = calls[_i].call;
 	struct left clean, left;
 	unsigned long runs = 0;
+	bool at_once = false;
 	char rules[64];
 
 	NEED_KVM();
@@ -181,6 +189,12 @@ START_TEST(each_call_fails_once)
 		snprintf(rules, sizeof(rules), "%s nth=%lu %s", call, n, calls[_i].error);
 		run(rules, "", ALL_TESTS);
 		check_end(rules);
+		runs++;
+		if (left_at_once()) {
+			ck_assert_msg(!at_once && strcmp(call, "map") == 0, "%s: again", rules);
+			at_once = true;
+			continue;
+		}
 		read_log(&left, rules);
 		ck_assert_msg(left.allocations <= clean.allocations,
 			      "%s: %ld allocations are left, without %ld", rules, left.allocations,
@@ -188,8 +202,9 @@ START_TEST(each_call_fails_once)
 		ck_assert_msg(left.descriptors <= clean.descriptors,
 			      "%s: %d descriptors are left, without %d", rules, left.descriptors,
 			      clean.descriptors);
-		runs++;
 	}
+	if (all && strcmp(call, "map") == 0)
+		ck_assert(at_once);
 	printf("faults: %s: %lu of %lu calls failed with %s, each in a run of its own\n", call,
 	       runs, clean.seen, calls[_i].error);
 	fflush(stdout);
