@@ -12,6 +12,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/vmm
 LIBDOCDIR ?= $(PREFIX)/share/doc/guestmem
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 
 # --- manual pages -------------------------------------------------------------------------------
 
@@ -41,6 +43,8 @@ INSTALLED := $(call into,$(B)/vmm,755,$(BINDIR)) \
 	$(call into,$(SHARED),755,$(LIBDIR)) \
 	$(call into,$(B)/install/guestmem.pc,644,$(LIBDIR)/pkgconfig) \
 	$(if $(filter no,$(MAN)),,$(call man_into,$(PAGES))) \
+	packaging/completion/vmm.bash|644|$(BASHDIR)/vmm \
+	packaging/completion/_vmm|644|$(ZSHDIR)/_vmm \
 	$(call into,README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard LICENSES/*),644,$(DOCDIR)) \
 	$(call into,vmm/README.md,644,$(DOCDIR)/vmm) \
 	$(call into,devices/README.md,644,$(DOCDIR)/devices) \
