@@ -3,6 +3,7 @@
  * What the command line says of itself: the help, the same as a table for programs (completions,
  * man pages), and what somebody may have meant who wrote an option that is none.
  */
+#include "devices/near.h"
 #include "vmm/options-impl.h"
 #include "vmm/verbs.h"
 
@@ -69,48 +70,16 @@ int options_help(const char *about, struct report *report)
 	return 0;
 }
 
-unsigned int edit_distance(const char *a, const char *b)
-{
-	unsigned int row[32], n = (unsigned int)strlen(b);
-
-	if (n >= 31)
-		return 31;
-	for (unsigned int j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned int i = 1; *a; a++, i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned int j = 1; j <= n; j++) {
-			unsigned int best = diagonal + (*a != b[j - 1]);
-
-			diagonal = row[j];
-			best = best < row[j] + 1 ? best : row[j] + 1;
-			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-		}
-	}
-	return row[n];
-}
-
 int options_unknown(const char *name, struct report *report)
 {
-	const char *nearest = NULL;
-	unsigned int best = 3;
+	struct near near = {.text = name};
 
-	for (const struct option_row *row = option_rows; row->name; row++) {
-		if (edit_distance(name, row->name) < best) {
-			best = edit_distance(name, row->name);
-			nearest = row->name;
-		}
-	}
-	for (const struct device_type *const *type = device_types; *type; type++) {
-		if (edit_distance(name, (*type)->name) < best) {
-			best = edit_distance(name, (*type)->name);
-			nearest = (*type)->name;
-		}
-	}
-	if (nearest)
+	for (const struct option_row *row = option_rows; row->name; row++)
+		near_try(&near, row->name);
+	for (const struct device_type *const *type = device_types; *type; type++)
+		near_try(&near, (*type)->name);
+	if (near.best)
 		return report_fail(report, REPORT_USER, "--%s: unknown option; did you mean --%s?",
-				   name, nearest);
+				   name, near.best);
 	return report_fail(report, REPORT_USER, "--%s: unknown option; --help lists them", name);
 }

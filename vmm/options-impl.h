@@ -6,6 +6,8 @@
 #ifndef VMM_OPTIONS_IMPL_H
 #define VMM_OPTIONS_IMPL_H
 
+#include <limits.h>
+
 #include "vmm/options.h"
 
 /* Where the help has a row. */
@@ -25,12 +27,17 @@ enum option_flag {
 	OPTION_NOW = 8,    /* taken where it stands, before all others */
 };
 
+/* The last layer, which nothing comes over. */
+#define COMMAND_LINE INT_MAX
+
 /* While parsing. */
 struct parse {
 	struct options *options;
 	struct report *report;
 	const char *fragment; /* --fragment as given */
 	bool needs_kernel;
+	unsigned int files;   /* of --config, read so far */
+	bool print;           /* --print-config */
 };
 
 struct option_row {
@@ -53,14 +60,20 @@ struct option_row {
 /* Ends with a row without a name. */
 extern const struct option_row option_rows[];
 
-/* What stands without a name: the kernel. */
-extern const struct option_row option_kernel;
+/* What stands without a name: the kernel, and each word behind "--". */
+extern const struct option_row option_kernel, option_arguments;
 
 /* On standard output: NULL the help, "list" a line an option with tabs between name, argument, help. */
 int options_help(const char *about, struct report *report);
 
-/* How many edits turn @a into @b, at most: for "did you mean". */
-unsigned int edit_distance(const char *a, const char *b);
+/* The first setting that is called @name, or NULL. */
+const struct setting *setting_find(const struct options *options, const char *name);
+
+/* Leave the settings that count. */
+int settings_resolve(struct options *options, struct report *report);
+
+/* Whether what there is goes together. */
+int settings_check(const struct options *options, struct report *report);
 
 /* Fails: there is no --@name; says which one is near. */
 int options_unknown(const char *name, struct report *report);

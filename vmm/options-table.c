@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/config.h"
 #include "vmm/exit-map.h"
 #include "vmm/map.h"
 #include "vmm/on-crash.h"
@@ -267,6 +268,27 @@ static int take_log(struct parse *parse, const char *value)
 
 /* --- vmm itself --------------------------------------------------------------------------------------- */
 
+static int take_config(struct parse *parse, const char *value)
+{
+	if (!config_read)
+		return report_fail(parse->report, REPORT_USER,
+				   "--config %s: this program has no configuration files: it is "
+				   "static, or was built without libjansson-dev",
+				   value);
+	return config_read(value, parse->files++, parse->options, parse->report);
+}
+
+static int take_print_config(struct parse *parse, const char *value)
+{
+	(void)value;
+	if (!config_print)
+		return report_fail(parse->report, REPORT_USER,
+				   "--print-config: this program has no configuration files: it is "
+				   "static, or was built without libjansson-dev");
+	parse->print = true;
+	return 0;
+}
+
 static int take_help(struct parse *parse, const char *value)
 {
 	return options_help(value, parse->report) ? -1 : 1;
@@ -323,11 +345,18 @@ const struct option_row option_rows[] = {
 	 OPTION_DEBUG, 0},
 	{"stats", NULL, "print counters at the end", take_stats, OPTION_DEBUG, 0},
 	{"log", "LEVEL", "what is said: error, warn, info or debug (info)", take_log, OPTION_DEBUG, 0},
+	{"config", "FILE", "options from a JSON file; those here come over it", take_config,
+	 OPTION_ABOUT, OPTION_COMMON | OPTION_MANY | OPTION_NOW},
+	{"print-config", NULL, "print the options as such a file, and end", take_print_config,
+	 OPTION_ABOUT, OPTION_NOW},
 	{"help", "[=list]", "this text; list: the options as a table", take_help, OPTION_ABOUT,
 	 OPTION_COMMON | OPTION_NOW},
 	{"version", NULL, "the version", take_version, OPTION_ABOUT, OPTION_COMMON | OPTION_NOW},
 	{.name = NULL},
 };
 
+/* Taken all at once: options.c. */
+const struct option_row option_arguments = {"arguments", "WORD",        "the guest's",
+					    NULL,        OPTION_KERNEL, OPTION_MANY};
 const struct option_row option_kernel = {"kernel",    "KERNEL",      "the kernel",
 					 take_kernel, OPTION_KERNEL, 0};

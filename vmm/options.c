@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * The command line. Its words become settings, each a row of the table of options or of the device
- * types and a value; settings of the same row and those that exclude each other are sorted out; then
- * each is taken, in the order of the table, devices in their own. The rows are in options-table.c.
+ * types and a value; which of them count is found out (options-settings.c); then each is taken, in
+ * the order of the table, devices in their own. The rows are in options-table.c.
  */
 #include "vmm/options-impl.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/config.h"
 #include "vmm/kvm.h"
 
 static int out_of_memory(struct report *report)
@@ -17,109 +18,15 @@ static int out_of_memory(struct report *report)
 	return report_fail(report, REPORT_HOST, "out of memory");
 }
 
-/* --- settings -------------------------------------------------------------------------------------- */
-
-const char *setting_name(const struct setting *setting)
+const char *options_keep(struct options *options, const char *text)
 {
-	return setting->row ? setting->row->name : setting->type->name;
-}
+	char **texts = realloc(options->texts, (options->text_count + 1) * sizeof(*texts));
 
-int setting_add(struct options *options, const struct setting *setting, struct report *report)
-{
-	size_t count = options->setting_count;
-	struct setting *settings = options->settings;
-
-	/* Powers of two, each when it is reached. */
-	if (!(count & (count - 1))) {
-		settings = realloc(settings, (count ? 2 * count : 1) * sizeof(*settings));
-		if (!settings)
-			return out_of_memory(report);
-		options->settings = settings;
-	}
-	settings[options->setting_count++] = *setting;
-	return 0;
-}
-
-/* The first one from @from on that is called @name, or NULL. */
-static struct setting *find(const struct options *options, size_t from, const char *name)
-{
-	for (size_t i = from; i < options->setting_count; i++) {
-		if (strcmp(setting_name(&options->settings[i]), name) == 0)
-			return &options->settings[i];
-	}
-	return NULL;
-}
-
-static bool may_repeat(const struct setting *setting)
-{
-	return setting->row ? setting->row->flags & OPTION_MANY : setting->type->several;
-}
-
-static int given_twice(const struct setting *before, const struct setting *now, struct report *report)
-{
-	const char *name = setting_name(now);
-
-	if (now->row == &option_kernel)
-		return report_fail(report, REPORT_USER, "%s: a second kernel; the first is %s",
-				   now->value, before->value);
-	if (!now->row)
-		return report_fail(report, REPORT_USER, "--%s: given twice, a machine can have one",
-				   name);
-	if (!now->value || !before->value)
-		return report_fail(report, REPORT_USER, "--%s: given twice", name);
-	return report_fail(report, REPORT_USER, "--%s %s: given twice, it was %s before", name,
-			   now->value, before->value);
-}
-
-static int check_repeats(const struct options *options, struct report *report)
-{
-	for (size_t i = 0; i < options->setting_count; i++) {
-		const struct setting *setting = &options->settings[i], *next;
-
-		/* What takes no argument cannot be said differently. */
-		if (may_repeat(setting) || (setting->row && !setting->row->args))
-			continue;
-		next = find(options, i + 1, setting_name(setting));
-		if (next)
-			return given_twice(setting, next, report);
-	}
-	return 0;
-}
-
-/* --- what excludes what ----------------------------------------------------------------------------- */
-
-static const struct {
-	const char *option;
-	const char *other;
-	bool needs; /* else excludes */
-	const char *why;
-} relations[] = {
-	{"memory", "region", false, "cannot be combined with --region or --layout, which say it all"},
-	{"memory", "layout", false, "cannot be combined with --region or --layout, which say it all"},
-	{"flat", "module", false, "a flat binary takes no --module, --initrd, --cmdline or --append"},
-	{"flat", "initrd", false, "a flat binary takes no --module, --initrd, --cmdline or --append"},
-	{"flat", "cmdline", false, "a flat binary takes no --module, --initrd, --cmdline or --append"},
-	{"flat", "append", false, "a flat binary takes no --module, --initrd, --cmdline or --append"},
-	{"jail", "no-jail", false, "there are both --jail and --no-jail; leave one out"},
-	{"junit", "tap", true, "needs --tap, which reads the tests"},
-};
-
-static int check_relations(const struct options *options, struct report *report)
-{
-	for (size_t i = 0; i < sizeof(relations) / sizeof(relations[0]); i++) {
-		const struct setting *setting = find(options, 0, relations[i].option);
-
-		if (!setting || !find(options, 0, relations[i].other) == !relations[i].needs)
-			continue;
-		return report_fail(report, REPORT_USER, "--%s%s%s: %s", relations[i].option,
-				   setting->value ? " " : "", setting->value ? setting->value : "",
-				   relations[i].why);
-	}
-	if (options->flat && options->guest_words && *options->guest_words)
-		return report_fail(report, REPORT_USER,
-				   "--flat %s: a flat binary takes no arguments behind --",
-				   options->flat);
-	return 0;
+	if (!texts)
+		return NULL;
+	options->texts = texts;
+	texts[options->text_count] = strdup(text);
+	return texts[options->text_count] ? texts[options->text_count++] : NULL;
 }
 
 /* --- words to settings ------------------------------------------------------------------------------- */
@@ -158,6 +65,7 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 	setting = (struct setting){
 		.row = row->name ? row : NULL,
 		.type = row->name ? NULL : *type,
+		.layer = COMMAND_LINE,
 		.value = value   ? value
 			 : *used ? next
 				 : NULL,
@@ -167,46 +75,30 @@ static int take_option(struct parse *parse, char *name, const char *next, bool *
 	return setting_add(parse->options, &setting, parse->report);
 }
 
-/*
- * What stands behind "--", as one text. A word with a space in it gets quotation marks, as Linux
- * takes them, so it cannot have any itself.
- */
-static int take_guest_words(struct parse *parse, char **words, int count)
+static int take_arguments(struct options *options, char **words, int count, struct report *report)
 {
-	struct options *options = parse->options;
-	size_t size = 1;
+	int err = 0;
 
-	for (int i = 0; i < count; i++) {
-		if (strpbrk(words[i], "\"\n"))
-			return report_fail(
-				parse->report, REPORT_USER,
-				"-- argument %d: a quotation mark or a new line cannot be "
-				"told the guest; leave it out",
-				i + 1);
-		size += strlen(words[i]) + 3;
-	}
-	options->guest_words = malloc(size);
-	if (!options->guest_words)
-		return out_of_memory(parse->report);
-	*options->guest_words = '\0';
-	for (int i = 0, at = 0; i < count; i++) {
-		const char *quote = !*words[i] || strpbrk(words[i], " \t") ? "\"" : "";
+	for (int i = 0; i < count && !err; i++) {
+		const struct setting word = {
+			.row = &option_arguments, .value = words[i], .layer = COMMAND_LINE};
 
-		at += snprintf(options->guest_words + at, size - (size_t)at, "%s%s%s%s",
-			       i ? " " : "", quote, words[i], quote);
+		err = setting_add(options, &word, report);
 	}
-	return 0;
+	return err;
 }
 
 static int take_words(struct parse *parse, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		const struct setting kernel = {.row = &option_kernel, .value = argv[i]};
+		const struct setting kernel = {
+			.row = &option_kernel, .value = argv[i], .layer = COMMAND_LINE};
 		bool used = false;
 		int ret;
 
 		if (strcmp(argv[i], "--") == 0)
-			return take_guest_words(parse, argv + i + 1, argc - i - 1);
+			return take_arguments(parse->options, argv + i + 1, argc - i - 1,
+					      parse->report);
 		if (strcmp(argv[i], "-h") == 0)
 			return options_help(NULL, parse->report) ? -1 : 1;
 		if (strncmp(argv[i], "--", 2) == 0)
@@ -227,16 +119,71 @@ static int take_words(struct parse *parse, int argc, char **argv)
 
 /* --- settings to options ----------------------------------------------------------------------------- */
 
+/* A mistake in a file is said to be one there. */
+static int mistake(const struct setting *setting, struct report *report)
+{
+	struct report why = *report;
+
+	if (setting->file)
+		report_fail(report, why.status, "%s: %s", setting->file, why.text);
+	return -1;
+}
+
 static int take_row(struct parse *parse, const struct option_row *row)
 {
 	const struct options *options = parse->options;
-	int err = 0;
 
-	for (size_t i = 0; i < options->setting_count && !err; i++) {
-		if (options->settings[i].row == row)
-			err = row->take(parse, options->settings[i].value);
+	for (size_t i = 0; i < options->setting_count; i++) {
+		const struct setting *setting = &options->settings[i];
+
+		if (setting->row == row && row->take(parse, setting->value))
+			return mistake(setting, parse->report);
 	}
-	return err;
+	return 0;
+}
+
+/*
+ * What stands behind "--", as one text. A word with a space in it gets quotation marks, as Linux
+ * takes them, so it cannot have any itself.
+ */
+static int put_guest_words(const struct parse *parse, FILE *out)
+{
+	const struct options *options = parse->options;
+	int count = 0;
+
+	for (size_t i = 0; i < options->setting_count; i++) {
+		const struct setting *setting = &options->settings[i];
+		const char *word = setting->value, *quote;
+
+		if (setting->row != &option_arguments)
+			continue;
+		count++;
+		if (strpbrk(word, "\"\n")) {
+			report_fail(parse->report, REPORT_USER,
+				    "-- argument %d: a quotation mark or a new line cannot be told "
+				    "the guest; leave it out",
+				    count);
+			return mistake(setting, parse->report);
+		}
+		quote = !*word || strpbrk(word, " \t") ? "\"" : "";
+		fprintf(out, "%s%s%s%s", count > 1 ? " " : "", quote, word, quote);
+	}
+	return 0;
+}
+
+static int take_guest_words(struct parse *parse)
+{
+	size_t size = 0;
+	FILE *out;
+	int err;
+
+	if (!setting_find(parse->options, option_arguments.name))
+		return 0;
+	out = open_memstream(&parse->options->guest_words, &size);
+	if (!out)
+		return out_of_memory(parse->report);
+	err = put_guest_words(parse, out);
+	return fclose(out) ? out_of_memory(parse->report) : err;
 }
 
 static int take_devices(struct parse *parse)
@@ -262,6 +209,8 @@ static int take_settings(struct parse *parse)
 
 	for (const struct option_row *row = option_rows; row->name && !err; row++)
 		err = take_row(parse, row);
+	if (!err)
+		err = take_guest_words(parse);
 	return err ? err : take_devices(parse);
 }
 
@@ -317,7 +266,7 @@ static int finish(struct parse *parse)
 {
 	struct options *options = parse->options;
 
-	if (!options->kernel && (parse->needs_kernel || for_kernel(options)))
+	if (!options->kernel && !parse->print && (parse->needs_kernel || for_kernel(options)))
 		return report_fail(parse->report, REPORT_USER,
 				   "no kernel given; usage: vmm KERNEL [options], --help for more");
 	/* There is one standard input and output; who asks for it by name has it. */
@@ -341,12 +290,16 @@ static int parse(int argc, char **argv, bool needs_kernel, struct options *optio
 	*options = (struct options){.kvm = KVM_PATH, .cpus = 1};
 	err = take_words(&parse, argc, argv);
 	if (!err)
-		err = check_repeats(options, report);
+		err = settings_resolve(options, report);
 	if (!err)
 		err = take_settings(&parse);
 	if (!err)
-		err = check_relations(options, report);
-	return err ? err : finish(&parse);
+		err = settings_check(options, report);
+	if (!err)
+		err = finish(&parse);
+	if (!err && parse.print)
+		err = config_print(options, stdout, report) ? -1 : 1;
+	return err;
 }
 
 int options_parse(int argc, char **argv, struct options *options, struct report *report)
@@ -371,5 +324,8 @@ void options_clear(struct options *options)
 	free(options->expect);
 	free(options->exit_map);
 	free(options->settings);
+	while (options->text_count)
+		free(options->texts[--options->text_count]);
+	free(options->texts);
 	*options = (struct options){0};
 }

@@ -24,12 +24,19 @@ struct setting {
 	const struct option_row *row;   /* an option, the kernel; or NULL, and */
 	const struct device_type *type; /* a device */
 	const char *value;              /* NULL: none */
+	/* Who says it: the files in their order, then the command line. The last one has it. */
+	unsigned int layer;
+	const char *file; /* NULL: the command line */
+	bool off;         /* it says that there is none */
+	bool dropped;     /* while parsing: another one has its place */
 };
 
-/* Strings point into argv, but for linux_words, guest_words and modules. */
+/* Strings point into argv and texts, but for linux_words, guest_words and modules. */
 struct options {
 	struct setting *settings; /* what all that follows comes from */
 	size_t setting_count;
+	char **texts; /* what settings have that is not in argv */
+	size_t text_count;
 	const char *kernel;
 	const char *cmdline;  /* --cmdline, or NULL */
 	const char *append;   /* --append, or NULL */
@@ -63,8 +70,8 @@ struct options {
 };
 
 /*
- * Parse the command line. Returns 0 to go on, 1 if --help or --version was asked for and answered
- * on standard output, -1 on a mistake (@report). options_clear() in every case.
+ * Parse the command line. Returns 0 to go on, 1 if --help, --version or --print-config was asked
+ * for and answered on standard output, -1 on a mistake (@report). options_clear() in every case.
  */
 int options_parse(int argc, char **argv, struct options *options, struct report *report);
 
@@ -72,9 +79,14 @@ int options_parse(int argc, char **argv, struct options *options, struct report 
 int options_parse_map(int argc, char **argv, struct options *options, struct report *report);
 void options_clear(struct options *options);
 
-/* The name without dashes. */
+/* The name without dashes; whether it is none on the command line; whether there may be several. */
 const char *setting_name(const struct setting *setting);
+bool setting_is_word(const struct setting *setting);
+bool setting_may_repeat(const struct setting *setting);
 
 int setting_add(struct options *options, const struct setting *setting, struct report *report);
+
+/* A copy that lives as long as the options, or NULL. */
+const char *options_keep(struct options *options, const char *text);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/options-impl.h"
+#include "devices/near.h"
 
 const struct verb verbs[] = {
 	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL},
@@ -27,13 +27,13 @@ const struct verb *verb_find(const char *name)
 
 const struct verb *verb_near(const char *name)
 {
+	struct near near = {.text = name};
+
 	if (access(name, F_OK) == 0)
 		return NULL;
-	for (const struct verb *verb = verbs; verb->name; verb++) {
-		if (strlen(verb->name) > 3 && edit_distance(name, verb->name) < 3)
-			return verb;
-	}
-	return NULL;
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		near_try(&near, verb->name);
+	return near.best ? verb_find(near.best) : NULL;
 }
 
 int verb_run(const struct verb *verb, int argc, char **argv, struct report *report)

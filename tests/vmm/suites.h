@@ -16,5 +16,6 @@ Suite *suite_elf(void);
 Suite *suite_linux(void);
 Suite *suite_acpi(void);
 Suite *suite_cli(void);
+Suite *suite_config(void);
 
 #endif

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "tests/runner.h"
-#include "vmm/options.h"
+#include "vmm/config.h"
 
 struct result {
 	int status;
@@ -303,6 +303,31 @@ START_TEST(features_as_text_and_json)
 }
 END_TEST
 
+/* The text, and the end: there need be neither a kernel nor a KVM, nor what is named. */
+START_TEST(print_config_does_nothing_else)
+{
+	struct result result;
+
+	if (!config_print)
+		TEST_SKIP("cli: built without libjansson-dev");
+	run(&result, "--disk /nowhere --cpus 2 --print-config --memory 1M --kvm /nowhere --junit "
+		     "/nowhere/x --tap --console socket=/tmp/vmm-test-none");
+	ck_assert_str_eq(result.err, "");
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.out,
+			 "{\n  \"memory\": \"1M\",\n  \"cpus\": 2,\n  \"kvm\": \"/nowhere\",\n"
+			 "  \"tap\": true,\n  \"junit\": \"/nowhere/x\",\n  \"devices\": [\n"
+			 "    {\n      \"disk\": \"/nowhere\"\n    },\n    {\n"
+			 "      \"console\": \"socket=/tmp/vmm-test-none\"\n    }\n  ]\n}\n");
+	ck_assert_int_ne(access("/tmp/vmm-test-none", F_OK), 0);
+	run(&result, "k --disk a --print-config --memory 64X");
+	ck_assert_str_eq(result.err,
+			 "vmm: --memory 64X: not a size; write for example 64M or 1G\n");
+	ck_assert_str_eq(result.out, "");
+	ck_assert_int_eq(result.status, 2);
+}
+END_TEST
+
 START_TEST(version)
 {
 	struct result result;
@@ -424,6 +449,7 @@ Suite *suite_cli(void)
 	tcase_add_test(tcase, verbs_explain_themselves);
 	tcase_add_test(tcase, a_kernel_named_like_a_verb);
 	tcase_add_test(tcase, features_as_text_and_json);
+	tcase_add_test(tcase, print_config_does_nothing_else);
 	tcase_add_test(tcase, version);
 	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
 	tcase_add_test(tcase, user_network_without_its_library);
