@@ -72,11 +72,13 @@ EXTRA_SLIRP := $(O)/devices/net-user%
 EXTRA_JANSSON := $(O)/vmm/config% $(O)/vmm/control%
 # The C library's regular expressions would be a tenth of the static binary.
 EXTRA_REGEX := $(O)/vmm/expect%
-EXTRAS := $(EXTRA_SLIRP) $(EXTRA_JANSSON) $(EXTRA_REGEX)
+# The static binary has no control socket, and leaves asking others' to those that have.
+EXTRA_CTL := $(O)/vmm/ctl%
+EXTRAS := $(EXTRA_SLIRP) $(EXTRA_JANSSON) $(EXTRA_REGEX) $(EXTRA_CTL)
 DEVICES_OBJS := $(filter-out $(EXTRAS),$(call objs,devices))
 VMM_OBJS := $(filter-out $(EXTRAS) $(O)/vmm/main.o,$(call objs,vmm))
 extra = $(if $(filter -DHAVE_$(1),$(DEP_CFLAGS)),$(filter $(EXTRA_$(1)),$(call objs,devices vmm)))
-EXTRA_OBJS := $(filter $(EXTRA_REGEX),$(call objs,vmm)) $(call extra,SLIRP) $(call extra,JANSSON)
+EXTRA_OBJS := $(filter $(EXTRA_REGEX) $(EXTRA_CTL),$(call objs,vmm)) $(call extra,SLIRP) $(call extra,JANSSON)
 LIBS := $(B)/libvmm.a $(B)/libdevices.a $(B)/libguestmem.a
 
 TINY := $(patsubst guest/tiny/%.S,$(B)/guest/tiny/%.bin,$(wildcard guest/tiny/*.S))
@@ -170,6 +172,7 @@ $(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
 FUZZ_PARTS := $(O)/tests/fuzz/device.o $(O)/tests/devices/net-fake.o $(O)/devices/net-user-words.o
 FUZZ_memory := $(filter $(O)/tests/guestmem/property%,$(call objs,tests/guestmem))
 FUZZ_gdb := $(O)/tests/vmm/gdb-fake.o
+FUZZ_control := $(O)/vmm/control-session.o $(O)/vmm/ctl-table.o
 # What may reach out to the host is answered by the target.
 FUZZ_LDFLAGS_options := $(patsubst %,-Wl$(comma)--wrap=%,open __open_2 fopen connect bind mkfifo unlink posix_openpt)
 link_fuzz = $(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LDFLAGS_$*) $(1) -o $@ $(filter %.o,$^) $(LIBS) $(DEP_LIBS)

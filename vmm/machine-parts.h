@@ -17,6 +17,9 @@ void machine_guest_resets(void *arg);
 /* KVM ended it; the same thread. */
 void machine_vcpu_ends(void *arg, int status);
 
+/* Tell who listens; the loop's thread. */
+void machine_tell(struct machine *machine, enum machine_event event);
+
 int machine_add_power(struct machine *machine, struct report *report);
 void machine_remove_power(struct machine *machine);
 

@@ -23,6 +23,7 @@ void machine_pause(struct machine *machine)
 		/* Refused where the guest does not use that clock. */
 		ioctl(machine->vcpus[i].fd, KVM_KVMCLOCK_CTRL, 0);
 	}
+	machine_tell(machine, MACHINE_PAUSED);
 }
 
 void machine_resume(struct machine *machine)
@@ -31,6 +32,7 @@ void machine_resume(struct machine *machine)
 		return;
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_unask(&machine->vcpus[i], VCPU_ASK_PAUSE);
+	machine_tell(machine, MACHINE_RESUMED);
 }
 
 void machine_set_debugger(struct machine *machine, const struct machine_debugger *debugger)
@@ -38,6 +40,17 @@ void machine_set_debugger(struct machine *machine, const struct machine_debugger
 	machine->debugger = *debugger;
 	machine->env.debug = debugger->debug;
 	machine->env.debugger = debugger->debugger;
+}
+
+void machine_listen(struct machine *machine, const struct machine_listener *listener)
+{
+	machine->listener = listener ? *listener : (struct machine_listener){NULL, NULL};
+}
+
+void machine_tell(struct machine *machine, enum machine_event event)
+{
+	if (machine->listener.happened)
+		machine->listener.happened(machine->listener.arg, event);
 }
 
 bool machine_paused(const struct machine *machine)

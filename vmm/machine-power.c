@@ -125,10 +125,20 @@ static void button_pressed(void *arg, uint32_t events)
 	(void)events;
 	if (read(machine->press, &count, sizeof(count)) != sizeof(count))
 		return;
-	if (ioapic_is_open(&machine->ioapic, MACHINE_BUTTON_PIN))
+	if (machine_has_button(machine))
 		irq_pulse(machine->button);
 	else
 		machine_stop(machine, __atomic_load_n(&machine->off_status, __ATOMIC_ACQUIRE));
+}
+
+bool machine_has_button(struct machine *machine)
+{
+	return ioapic_is_open(&machine->ioapic, MACHINE_BUTTON_PIN);
+}
+
+void machine_reset(struct machine *machine)
+{
+	machine_guest_resets(machine);
 }
 
 /* --- restart -------------------------------------------------------------------------------------- */
@@ -187,7 +197,10 @@ static int restart(struct machine *machine, struct report *report)
 		return -1;
 	if (machine->debugger.restarted)
 		machine->debugger.restarted(machine->debugger.debugger);
-	return machine_start_vcpus(machine, report);
+	if (machine_start_vcpus(machine, report))
+		return -1;
+	machine_tell(machine, MACHINE_RESTARTED);
+	return 0;
 }
 
 static void restart_asked(void *arg, uint32_t events)

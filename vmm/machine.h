@@ -70,6 +70,18 @@ struct machine_debugger {
 	void *debugger;
 };
 
+/* What happens to a machine, for who wants to know; told on the loop's thread. */
+enum machine_event {
+	MACHINE_PAUSED,
+	MACHINE_RESUMED,
+	MACHINE_RESTARTED,
+};
+
+struct machine_listener {
+	void (*happened)(void *arg, enum machine_event event); /* NULL: nobody listens */
+	void *arg;
+};
+
 /* What is there whatever the guest is. */
 struct machine_config {
 	const char *serial;          /* what COM1 is connected to (devices/chardev.h) */
@@ -106,6 +118,7 @@ struct machine {
 	const struct boot_params *boot;
 	struct boot_record record; /* what the last boot put where */
 	struct machine_debugger debugger;
+	struct machine_listener listener;
 	int crash;          /* atomic: the status of an end that was a crash, or 0 */
 	bool guest_ended;   /* atomic: the guest chose its end, before anybody else did */
 	unsigned int stops; /* atomic: how often machine_stop() was called */
@@ -173,6 +186,9 @@ bool machine_paused(const struct machine *machine);
 /* Before machine_run(). */
 void machine_set_debugger(struct machine *machine, const struct machine_debugger *debugger);
 
+/* One listener. Before machine_run(); NULL: no more, on the loop's thread. */
+void machine_listen(struct machine *machine, const struct machine_listener *listener);
+
 /*
  * Whether the end of machine_run() was a crash: the status, if it was a triple fault, something KVM
  * cannot execute, a panic or the time out; or 0.
@@ -190,5 +206,11 @@ void machine_stop(struct machine *machine, int status);
  * async-signal-safe.
  */
 void machine_press_button(struct machine *machine, int status);
+
+/* Whether the guest listens to it now. */
+bool machine_has_button(struct machine *machine);
+
+/* Restart the machine, as if the guest had asked for it. Any thread. */
+void machine_reset(struct machine *machine);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "guestmem/fault.h"
 #include "vmm/boot-options.h"
+#include "vmm/control.h"
 #include "vmm/jail.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
@@ -95,6 +96,7 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	struct boot_files files = {0};
 	struct boot_params params = {.files = options->no_reboot ? NULL : &files};
 	struct on_crash crash = {.core.fd = -1};
+	struct control *control = NULL;
 	struct machine machine;
 	int err = machine_create(&machine, kvm, memory, &config, report);
 
@@ -110,6 +112,8 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	if (options->no_reboot)
 		kvm_forget(kvm);
 	err = on_crash_open(&crash, options, &machine, report);
+	if (!err && options->control)
+		err = control_open(options->control, &machine, &control, report);
 	if (!err)
 		err = terminal_begin(&machine, report);
 	if (!err)
@@ -124,12 +128,16 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	if (!err)
 		err = verdict_reach(verdict, status, report);
 	verdict_set_machine(verdict, NULL);
+	if (control)
+		control_over(control, *status);
 	if (!err)
 		err = on_crash(&crash, *status, report);
 	terminal_end();
 	if (!err && options->stats)
 		print_stats(&machine);
 out:
+	if (control)
+		control_close(control, err ? (int)report->status : *status);
 	on_crash_close(&crash, *status);
 	machine_destroy(&machine);
 	boot_files_clear(&files);

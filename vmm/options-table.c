@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/config.h"
+#include "vmm/control.h"
 #include "vmm/exit-map.h"
 #include "vmm/map.h"
 #include "vmm/on-crash.h"
@@ -231,6 +232,18 @@ static int take_exit_map(struct parse *parse, const char *value)
 
 /* --- to look into it --------------------------------------------------------------------------------- */
 
+static int take_control(struct parse *parse, const char *value)
+{
+	if (!control_open)
+		return report_fail(
+			parse->report, REPORT_HOST,
+			"--control %s: this program has no control socket: it is static, "
+			"or was built without libjansson-dev",
+			value);
+	parse->options->control = value;
+	return 0;
+}
+
 static int take_gdb(struct parse *parse, const char *value)
 {
 	parse->options->gdb = true;
@@ -337,6 +350,8 @@ const struct option_row option_rows[] = {
 	{"junit", "FILE", "write what --tap read as JUnit XML", take_junit, OPTION_END, 0},
 	{"exit-map", "FROM=TO[,...]", "other statuses for the exit ports'", take_exit_map,
 	 OPTION_END, OPTION_MANY},
+	{"control", "PATH|fd:N", "a socket for vmm ctl, to ask and to steer", take_control,
+	 OPTION_DEBUG, OPTION_COMMON},
 	{"gdb", "[=PORT|PATH][,run]", "wait for gdb there (1234); run: do not", take_gdb,
 	 OPTION_DEBUG, OPTION_COMMON | OPTION_NUMBER},
 	{"on-crash", "gdb|dump[=PATH]", "a crash: wait for gdb, or write vmm.core", take_on_crash,

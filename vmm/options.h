@@ -61,6 +61,7 @@ struct options {
 	uint8_t *exit_map;    /* --exit-map: 256 statuses, or NULL */
 	bool gdb;             /* --gdb was given */
 	const char *gdb_spec; /* where it listens, or NULL */
+	const char *control;  /* --control, or NULL */
 	const char *on_crash; /* --on-crash, or NULL */
 	bool pci;             /* --transport pci: virtio devices on a PCI bus */
 	bool no_reboot;       /* --no-reboot: a reset ends the machine */

@@ -7,12 +7,24 @@
 #include <unistd.h>
 
 #include "devices/near.h"
+#include "vmm/ctl.h"
+
+static int ask(int argc, char **argv, struct report *report)
+{
+	if (!ctl_main)
+		return report_fail(report, REPORT_HOST,
+				   "ctl: this program is static and cannot ask "
+				   "others; a build that is not can");
+	return ctl_main(argc, argv, report);
+}
 
 const struct verb verbs[] = {
-	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL},
-	{"map", "[KERNEL] [options]", "print where everything would be in its memory", map_main},
+	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL, NULL},
+	{"map", "[KERNEL] [options]", "print where everything would be in its memory", map_main, NULL},
 	{"features", "[--json]", "what this host's KVM can do, and what vmm makes of it",
-	 features_main},
+	 features_main, NULL},
+	{"ctl", "PATH REQUEST [ARGS]", "ask a machine with --control PATH, or steer it", ask,
+	 ctl_help},
 	{.name = NULL},
 };
 
@@ -41,6 +53,8 @@ int verb_run(const struct verb *verb, int argc, char **argv, struct report *repo
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		printf("usage: vmm %s%s%s\n\n%s\n", verb->name, verb->args ? " " : "",
 		       verb->args ? verb->args : "", verb->help);
+		if (verb->more)
+			verb->more();
 		return 0;
 	}
 	return verb->main(argc, argv, report);

@@ -14,6 +14,7 @@ struct verb {
 	const char *help;
 	/* @argv begins with the verb. 0, or -1 and @report. NULL: the machine is to be started. */
 	int (*main)(int argc, char **argv, struct report *report);
+	void (*more)(void); /* prints the rest of its help; NULL: there is none */
 };
 
 /* Ends with a row without a name. */

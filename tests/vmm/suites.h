@@ -17,5 +17,6 @@ Suite *suite_linux(void);
 Suite *suite_acpi(void);
 Suite *suite_cli(void);
 Suite *suite_config(void);
+Suite *suite_control(void);
 
 #endif
