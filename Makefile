@@ -118,9 +118,10 @@ $(O)/small/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(if $(DEBUG),,-Os) $(DEPFLAGS) -c -o $@ $<
 
-$(B)/vmm-static: $(SMALL)
+$(B)/vmm-static: $(SMALL) vmm/static.ld
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections,-z,pack-relative-relocs,-z,noseparate-code -o $@ $^ $(DEP_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -static-pie -Wl,--gc-sections,-z,pack-relative-relocs,-z,noseparate-code \
+		-Wl,--no-eh-frame-hdr,-T,vmm/static.ld -o $@ $(SMALL) $(DEP_LIBS)
 	$(Q)strip $@
 
 # Nothing unwinds through the monitor but debuggers, which read what -g writes.

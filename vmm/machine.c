@@ -198,8 +198,8 @@ int machine_add_device(struct machine *machine, const struct device_type *type, 
 		place_mmio(machine, slot);
 	if (type->create(option, args, machine->loop, &slot->device, report))
 		return -1;
-	log_line(LOG_LEVEL_DEBUG, "%s %s: device %zu, %s", option, args ? args : "", index,
-		 slot->device->name);
+	log_line(LOG_LEVEL_DEBUG, "%s%s%s: device %zu, %s", option, args ? " " : "",
+		 args ? args : "", index, slot->device->name);
 	return machine->config.pci ? machine_plug_pci(machine, slot, report)
 				   : plug_mmio(machine, slot, report);
 }
