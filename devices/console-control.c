@@ -95,7 +95,7 @@ static void send(struct console *console, const struct gm_memory *memory)
 	struct console_port *port = pending_port(console);
 	struct virtq_chain chain;
 
-	while (port && virtq_pop(vq, memory, &chain) > 0) {
+	while (port && virtio_take(dev, vq, memory, &chain) > 0) {
 		struct gm_sg sg = virtq_writable(&chain, memory);
 		struct message message;
 		size_t len = next_message(port, &message);

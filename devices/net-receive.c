@@ -52,7 +52,7 @@ static bool take_chain(struct net *net, struct virtq *vq, const struct gm_memory
 	struct virtq_chain *chain = &rx->chains[rx->chain_count];
 
 	if (rx->chain_count == NET_QUEUE_SIZE || rx->range_count > NET_RX_RANGES - NET_QUEUE_SIZE ||
-	    virtq_pop(vq, memory, chain) <= 0)
+	    virtio_take(&net->dev, vq, memory, chain) <= 0)
 		return false;
 	memcpy(rx->ranges + rx->range_count, chain->writable,
 	       chain->writable_count * sizeof(*rx->ranges));
@@ -247,7 +247,7 @@ void net_receive(struct net *net, unsigned int pair)
 		virtq_disable_notify(vq, memory);
 		outcome = run(net, pair, vq, memory);
 		while (rx->chain_count)
-			virtq_unpop(vq, &rx->chains[--rx->chain_count]);
+			virtio_untake(dev, vq, &rx->chains[--rx->chain_count]);
 		virtio_settle(dev, vq, memory);
 		gm_memory_put(memory);
 	}

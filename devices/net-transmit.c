@@ -133,7 +133,7 @@ static int64_t handle(struct virtio_device *dev, const struct gm_memory *memory,
 
 	if (send_frame(net, memory, chain))
 		return 0;
-	virtq_unpop(&dev->queues[2 * net->sending + 1], chain);
+	virtio_untake(dev, &dev->queues[2 * net->sending + 1], chain);
 	return VIRTIO_KEEP;
 }
 

@@ -18,6 +18,7 @@ struct queue_kick {
 	uint32_t index;
 	int eventfd; /* -1: none */
 	struct loop_watch *watch;
+	uint64_t again;  /* of what is in the eventfd: not the driver's */
 	bool attached;   /* the driver's writes go to the eventfd */
 	uint64_t offset; /* those to there */
 };
@@ -25,12 +26,16 @@ struct queue_kick {
 static void kick_ready(void *arg, uint32_t events)
 {
 	struct queue_kick *kick = arg;
-	uint64_t count;
+	uint64_t count, own;
 
 	(void)events;
 	if (read(kick->eventfd, &count, sizeof(count)) != sizeof(count))
 		return;
 	virtio_lock(kick->dev);
+	own = count < kick->again ? count : kick->again;
+	kick->again -= own;
+	if (count > own)
+		virtio_count_notifications(kick->dev, kick->index, count - own);
 	virtio_queue_notify(kick->dev, kick->index);
 	virtio_unlock(kick->dev);
 }
@@ -86,21 +91,32 @@ void virtio_notifier_detach(struct virtio_notifier *notifier)
 	}
 }
 
-void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)
+static void ring(struct queue_kick *kick)
 {
 	uint64_t one = 1;
 
 	/* It fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
-	if (write(notifier->kicks[index].eventfd, &one, sizeof(one)) < 0)
+	if (write(kick->eventfd, &one, sizeof(one)) < 0)
 		return;
+}
+
+void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)
+{
+	notifier->kicks[index].again++;
+	ring(&notifier->kicks[index]);
 }
 
 void virtio_notifier_notify(struct virtio_notifier *notifier, uint32_t index)
 {
-	if (!notifier->line)
-		virtio_queue_notify(notifier->dev, index);
-	else if (index < notifier->dev->queue_count && notifier->kicks[index].watch)
-		virtio_notifier_again(notifier, index);
+	if (index >= notifier->dev->queue_count)
+		return;
+	if (notifier->line) {
+		if (notifier->kicks[index].watch)
+			ring(&notifier->kicks[index]);
+		return;
+	}
+	virtio_count_notifications(notifier->dev, index, 1);
+	virtio_queue_notify(notifier->dev, index);
 }
 
 int virtio_notifier_init(struct virtio_notifier *notifier, struct virtio_device *dev,

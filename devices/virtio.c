@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/probes.h"
+#include "devices/virtio-meter.h"
+
 #define BIT(n) (UINT64_C(1) << (n))
 
 /* What the queue code and the transport can do, whatever the device is. */
@@ -50,6 +53,7 @@ no_memory:
 
 void virtio_device_destroy(struct virtio_device *dev)
 {
+	virtio_meter_free(dev);
 	while (dev->queue_count)
 		virtq_destroy(&dev->queues[--dev->queue_count]);
 	free(dev->queues);
@@ -111,6 +115,15 @@ void virtio_device_describe(struct virtio_device *dev, char *text, size_t size)
 	virtio_unlock(dev);
 }
 
+/* --- interrupts ----------------------------------------------------------------------------- */
+
+static void interrupt(struct virtio_device *dev, uint32_t cause, unsigned int queue)
+{
+	dev->stats.interrupts++;
+	PROBE_INTERRUPT(dev->name, cause, queue);
+	dev->transport->interrupt(dev->transport, cause, queue);
+}
+
 /* --- status and features -------------------------------------------------------------------- */
 
 /* What the driver and the device say of it, whether or not the transport lets it work. */
@@ -148,7 +161,7 @@ void virtio_break(struct virtio_device *dev, const char *format, ...)
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	/* A driver that is not up yet is not interrupted, it reads the status anyway (2.1.2). */
 	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
+		interrupt(dev, VIRTIO_MMIO_INT_CONFIG, 0);
 }
 
 uint32_t virtio_features(const struct virtio_device *dev, uint32_t select)
@@ -179,6 +192,8 @@ static void reset_queue(struct virtio_device *dev, unsigned int index)
 	if (dev->ops->queue_reset)
 		dev->ops->queue_reset(dev, index);
 	virtq_reset(&dev->queues[index]);
+	if (gm_unlikely(dev->meter))
+		virtio_meter_forget(dev, index);
 }
 
 static void reset(struct virtio_device *dev)
@@ -227,7 +242,7 @@ void virtio_set_status(struct virtio_device *dev, uint8_t value)
 		return;
 	/* It broke on the way here: drivers do not look at the status again once they are up. */
 	if (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
+		interrupt(dev, VIRTIO_MMIO_INT_CONFIG, 0);
 	else if (dev->ops->activate)
 		dev->ops->activate(dev);
 }
@@ -282,15 +297,51 @@ void virtio_queue_notify(struct virtio_device *dev, uint32_t index)
 		dev->ops->notify(dev, index);
 }
 
+void virtio_count_notifications(struct virtio_device *dev, uint32_t index, uint64_t count)
+{
+	dev->stats.notifications += count;
+	PROBE_QUEUE_NOTIFY(dev->name, index, count);
+}
+
 void virtio_again(struct virtio_device *dev, unsigned int index)
 {
 	dev->transport->again(dev->transport, index);
 }
 
+int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		struct virtq_chain *chain)
+{
+	int got = virtq_pop(vq, memory, chain);
+
+	if (got <= 0)
+		return got;
+	PROBE_REQUEST_TAKEN(dev->name, vq - dev->queues, chain->head, chain->readable_len,
+			    chain->writable_len);
+	if (gm_unlikely(dev->meter))
+		virtio_meter_take(dev, vq, chain->head);
+	return got;
+}
+
+void virtio_untake(struct virtio_device *dev, struct virtq *vq, const struct virtq_chain *chain)
+{
+	if (gm_unlikely(dev->meter))
+		virtio_meter_untake(dev, vq, chain->head);
+	virtq_unpop(vq, chain);
+}
+
+/* Before the driver can see it: what it does then may come at once. */
+static void count_given(struct virtio_device *dev, const struct virtq *vq, uint16_t head, uint32_t len)
+{
+	dev->stats.requests++;
+	PROBE_REQUEST_DONE(dev->name, vq - dev->queues, head, len);
+	if (gm_unlikely(dev->meter))
+		virtio_meter_give(dev, vq, head);
+}
+
 void virtio_put(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
 		uint16_t head, uint32_t len)
 {
-	dev->stats.requests++;
+	count_given(dev, vq, head, len);
 	/* A failure is in vq->broken, and settled. */
 	virtq_put_used(vq, memory, head, len);
 }
@@ -298,10 +349,14 @@ void virtio_put(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 /* What ends every piece of work on a queue: the driver learns of it, and of what broke. */
 void virtio_settle(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory)
 {
+	bool news;
+
 	virtq_publish(vq, memory);
+	news = virtq_has_news(vq);
 	if (virtq_should_interrupt(vq, memory))
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_VRING,
-					  (unsigned int)(vq - dev->queues));
+		interrupt(dev, VIRTIO_MMIO_INT_VRING, (unsigned int)(vq - dev->queues));
+	else
+		dev->stats.suppressed += news;
 	if (vq->broken)
 		virtio_break(dev, "queue %u: %s", (unsigned int)(vq - dev->queues), vq->broken);
 }
@@ -319,7 +374,7 @@ static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 {
 	struct virtq_chain chain;
 
-	while (*budget && virtq_pop(vq, memory, &chain) > 0) {
+	while (*budget && virtio_take(dev, vq, memory, &chain) > 0) {
 		int64_t len = handle(dev, memory, &chain);
 
 		if (len == VIRTIO_KEEP)
@@ -328,8 +383,8 @@ static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 		if (len == VIRTIO_KEPT)
 			continue;
 		/* Published one by one: a driver that polls need not wait for the last of them. */
+		count_given(dev, vq, chain.head, (uint32_t)len);
 		virtq_complete(vq, memory, chain.head, (uint32_t)len);
-		dev->stats.requests++;
 	}
 	return true;
 }
@@ -382,5 +437,5 @@ void virtio_config_changed(struct virtio_device *dev)
 	dev->config_generation++;
 	/* A driver that is not up yet reads the whole structure anyway. */
 	if (is_up(dev))
-		dev->transport->interrupt(dev->transport, VIRTIO_MMIO_INT_CONFIG, 0);
+		interrupt(dev, VIRTIO_MMIO_INT_CONFIG, 0);
 }

@@ -65,7 +65,12 @@ struct virtio_stats {
 	uint64_t transfers;         /* guest buffers (descriptors) taken */
 	uint64_t transfers_crossed; /* of these: in more than one region */
 	uint64_t dropped;           /* what came from or went to the host side and was lost there */
+	uint64_t notifications;     /* the driver's */
+	uint64_t interrupts;        /* raised, whatever for */
+	uint64_t suppressed;        /* chains went back and the driver wanted no interrupt */
 };
+
+struct virtio_meter;
 
 /*
  * The transport's: raising an interrupt (@cause: VIRTIO_MMIO_INT_VRING, for queue @queue, or
@@ -99,6 +104,7 @@ struct virtio_device {
 	struct virtq *queues;
 
 	struct virtio_stats stats; /* without the queues' part */
+	struct virtio_meter *meter; /* or NULL: requests are not measured (virtio-meter.h); constant */
 	struct log_limit log;
 };
 
@@ -146,8 +152,12 @@ void virtio_queue_set_ready(struct virtio_device *dev, uint32_t index, bool read
 /* Reset one queue, which can then be set up anew while the device runs (2.6.1). */
 void virtio_queue_reset(struct virtio_device *dev, uint32_t index);
 
-/* A notification by the driver, for any @index it may say. */
+/*
+ * A notification for any @index a driver may say, its own or after virtio_again(); and so many that
+ * were the driver's, for the counters.
+ */
 void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
+void virtio_count_notifications(struct virtio_device *dev, uint32_t index, uint64_t count);
 
 /* Read the configuration structure; zeros behind its end. */
 void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
@@ -196,7 +206,15 @@ typedef int64_t virtio_handler(struct virtio_device *dev, const struct gm_memory
 void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle);
 
 /*
- * Give back chains that were kept or popped by hand: virtio_put() for each, with the bytes written
+ * Take a chain by hand, as virtq_pop() does; and take that back, as virtq_unpop(): through these
+ * the time that requests take is known.
+ */
+int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		struct virtq_chain *chain);
+void virtio_untake(struct virtio_device *dev, struct virtq *vq, const struct virtq_chain *chain);
+
+/*
+ * Give back chains that were kept or taken by hand: virtio_put() for each, with the bytes written
  * to it, in whatever order they come to be done; then, before the lock is released, virtio_settle()
  * once, which shows them to the driver together and interrupts it as it wishes. A queue that turns
  * out broken breaks the device.

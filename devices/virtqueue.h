@@ -140,6 +140,12 @@ int virtq_publish(struct virtq *vq, const struct gm_memory *memory);
 /* Both at once, for who publishes chain by chain. */
 int virtq_complete(struct virtq *vq, const struct gm_memory *memory, uint16_t head, uint32_t len);
 
+/* Whether something was published since the driver was asked last. */
+static inline bool virtq_has_news(const struct virtq *vq)
+{
+	return vq->packed ? vq->unsignalled != 0 : vq->published_used != vq->signalled_used;
+}
+
 /* Whether the driver wants to be interrupted for what was published since the last call. */
 bool virtq_should_interrupt(struct virtq *vq, const struct gm_memory *memory);
 

@@ -162,6 +162,16 @@ void gm_bitmap_copy(const struct gm_bitmap *bitmap, uint64_t *words)
 		words[i] = __atomic_load_n(&bitmap->words[i], __ATOMIC_ACQUIRE);
 }
 
+uint64_t gm_bitmap_count(const struct gm_bitmap *bitmap)
+{
+	uint64_t count = 0;
+
+	for (uint64_t i = 0; i < gm_bitmap_words(bitmap); i++)
+		count += (uint64_t)__builtin_popcountll(
+			__atomic_load_n(&bitmap->words[i], __ATOMIC_RELAXED));
+	return count;
+}
+
 int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes)
 {
 	struct gm_bitmap larger = *bitmap;

@@ -118,6 +118,9 @@ int gm_bitmap_enlarge(struct gm_bitmap *bitmap, uint64_t bytes);
 int gm_bitmap_merge(struct gm_bitmap *bitmap, const uint64_t *words, uint64_t pages,
 		    uint64_t page_size, uint64_t offset);
 
+/* How many pages are dirty, while others may be marked. Any thread. */
+uint64_t gm_bitmap_count(const struct gm_bitmap *bitmap);
+
 /* The number of 64-bit words that hold the bits. */
 static inline uint64_t gm_bitmap_words(const struct gm_bitmap *bitmap)
 {

@@ -199,7 +199,7 @@ bool exits_handle(struct vcpu *vcpu)
 	const struct exit_reason *found = find_reason(reason);
 
 	vcpu->retries = 0;
-	vcpu->exits[reason < VCPU_EXIT_REASONS ? reason : VCPU_EXIT_REASONS - 1]++;
+	vcpu_count(&vcpu->counts.exits[vcpu_exit_slot(reason)], 1);
 	if (found && found->handle)
 		return found->handle(vcpu);
 	if (found)

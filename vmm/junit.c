@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "devices/clock.h"
 #include "devices/confine.h"
-
-#define REPLACEMENT "\xef\xbf\xbd"
+#include "vmm/utf8.h"
 
 /* --- text --------------------------------------------------------------------------------------- */
 
@@ -42,37 +41,26 @@ __attribute__((format(printf, 2, 3))) static void putf(struct junit_text *text, 
 }
 
 /* How many bytes at @s are one character that XML allows, or 0. */
-static size_t character(const unsigned char *s, size_t len)
+static size_t character(const char *s, size_t len)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t code;
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	size_t n = utf8_character(s, len);
+	bool control = n == 1 && (unsigned char)*s < 0x20 && *s != '\t' && *s != '\n';
+	/* U+FFFE and U+FFFF */
+	bool none =
+		n == 3 && (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0);
 
-	if (n == 1)
-		return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n';
-	if (!n || n > len || s[0] > 0xf4)
-		return 0;
-	code = s[0] & (0xffU >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (code < least[n] || (code >= 0xd800 && code < 0xe000) || code == 0xfffe ||
-	    code == 0xffff || code > 0x10ffff)
-		return 0;
-	return n;
+	return control || none ? 0 : n;
 }
 
 static void put_escaped(struct junit_text *text, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = character((const unsigned char *)bytes + i, len - i);
+		size_t n = character(bytes + i, len - i);
 		const char *entity = bytes[i] == '<'   ? "&lt;"
 				     : bytes[i] == '>' ? "&gt;"
 				     : bytes[i] == '&' ? "&amp;"
 				     : bytes[i] == '"' ? "&quot;"
-				     : !n              ? REPLACEMENT
+				     : !n              ? UTF8_REPLACEMENT
 						       : NULL;
 
 		if (entity)
@@ -90,14 +78,6 @@ static void put_seconds(struct junit_text *text, uint64_t ns)
 }
 
 /* --- while the guest runs ------------------------------------------------------------------------ */
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* The test point that waits, with what was said of it. */
 static void flush_case(struct junit *junit)
@@ -138,7 +118,7 @@ static size_t keep(char *copy, size_t max, const char *bytes, size_t len)
 
 void junit_point(struct junit *junit, const struct tap_point *point)
 {
-	uint64_t time = now();
+	uint64_t time = clock_ns(CLOCK_MONOTONIC);
 
 	flush_case(junit);
 	junit->last = *point;
@@ -193,7 +173,7 @@ int junit_open(struct junit *junit, const char *path, struct report *report)
 				   strerror(errno));
 	if (junit->made)
 		confine_will_unlink(path);
-	junit->started = junit->last_time = now();
+	junit->started = junit->last_time = clock_ns(CLOCK_MONOTONIC);
 	return 0;
 }
 
@@ -217,7 +197,7 @@ static void put_head(struct junit_text *text, const struct junit *junit, const s
 	     "  <testsuite name=\"vmm\" tests=\"%lu\" failures=\"%lu\" errors=\"%d\" "
 	     "skipped=\"%lu\" time=\"",
 	     tap->points + (*problem != 0), tap->failed, *problem != 0, tap->skipped + tap->todo);
-	put_seconds(text, now() - junit->started);
+	put_seconds(text, clock_ns(CLOCK_MONOTONIC) - junit->started);
 	putf(text, "\">\n");
 	if (*problem) {
 		putf(text, "    <testcase classname=\"vmm\" name=\"run\"><error message=\"");

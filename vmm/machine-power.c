@@ -185,6 +185,7 @@ static int restart(struct machine *machine, struct report *report)
 
 	if (machine->debugger.restart)
 		machine->debugger.restart(machine->debugger.debugger);
+	machine->restarts++;
 	machine_end_vcpus(machine);
 	reset_devices(machine);
 	kvm_destroy_vm(machine->kvm);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/clock.h"
 #include "vmm/layout.h"
 
 /* Local APIC ids are 8 bits wide, and the last is for all. */
@@ -359,6 +360,7 @@ int machine_run(struct machine *machine, int *status, struct report *report)
 	int err;
 
 	chardev_begin();
+	machine->started = clock_ns(CLOCK_MONOTONIC);
 	err = machine_start_vcpus(machine, report);
 	if (!err)
 		*status = loop_run(machine->loop);

@@ -124,7 +124,9 @@ struct machine {
 	unsigned int stops; /* atomic: how often machine_stop() was called */
 	struct acpi_device acpi_devices[MACHINE_DEVICES_MAX + 4];
 	struct acpi_machine acpi;
-	int restart; /* eventfd: a vCPU asks for it */
+	uint64_t started;      /* CLOCK_MONOTONIC in ns when machine_run() began, or 0 */
+	unsigned int restarts; /* loop's thread */
+	int restart;           /* eventfd: a vCPU asks for it */
 	struct loop_watch *restart_watch;
 	int press;      /* eventfd: the power button is to be pressed */
 	int off_status; /* atomic: the status if nobody listens to it */

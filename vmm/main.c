@@ -97,7 +97,9 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	struct boot_params params = {.files = options->no_reboot ? NULL : &files};
 	struct on_crash crash = {.core.fd = -1};
 	struct control *control = NULL;
+	struct stats stats = {.fd = -1, .timer = -1};
 	struct machine machine;
+	bool ran = false;
 	int err = machine_create(&machine, kvm, memory, &config, report);
 
 	if (err)
@@ -114,6 +116,8 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	err = on_crash_open(&crash, options, &machine, report);
 	if (!err && options->control)
 		err = control_open(options->control, &machine, &control, report);
+	if (!err && options->stats)
+		err = stats_open(&stats, options, &machine, report);
 	if (!err)
 		err = terminal_begin(&machine, report);
 	if (!err)
@@ -121,6 +125,7 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	if (!err)
 		log_line(LOG_LEVEL_DEBUG, "the guest starts");
 	verdict_set_machine(verdict, &machine);
+	ran = !err;
 	if (!err)
 		err = machine_run(&machine, status, report);
 	if (!err)
@@ -133,11 +138,12 @@ static int run(const struct options *options, struct verdict *verdict, struct kv
 	if (!err)
 		err = on_crash(&crash, *status, report);
 	terminal_end();
-	if (!err && options->stats)
-		print_stats(&machine);
+	if (ran && options->stats)
+		stats_end(&stats);
 out:
 	if (control)
 		control_close(control, err ? (int)report->status : *status);
+	stats_close(&stats);
 	on_crash_close(&crash, *status);
 	machine_destroy(&machine);
 	boot_files_clear(&files);

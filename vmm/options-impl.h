@@ -75,6 +75,13 @@ int settings_resolve(struct options *options, struct report *report);
 /* Whether what there is goes together. */
 int settings_check(const struct options *options, struct report *report);
 
+/* What a time on the command line may look like, and up to what: some 31 years. */
+#define OPTIONS_TIME_MAX  1000000000000ULL
+#define OPTIONS_TIME_HELP "write for example 10, 500ms, 2m or 1h"
+
+/* A time of @min to OPTIONS_TIME_MAX ms. 0, or -1 if @text is none. */
+int options_time(const char *text, uint64_t min, uint64_t *ms);
+
 /* Fails: there is no --@name; says which one is near. */
 int options_unknown(const char *name, struct report *report);
 

@@ -16,9 +16,7 @@
 #include "vmm/exit-map.h"
 #include "vmm/map.h"
 #include "vmm/on-crash.h"
-
-/* What --timeout takes: some 31 years. */
-#define TIMEOUT_MAX_MS 1000000000000ULL
+#include "vmm/stats.h"
 
 static int out_of_memory(struct report *report)
 {
@@ -170,28 +168,34 @@ static int take_no_jail(struct parse *parse, const char *value)
 
 /* --- how it ends ------------------------------------------------------------------------------------ */
 
-static int take_timeout(struct parse *parse, const char *value)
+int options_time(const char *text, uint64_t min, uint64_t *ms)
 {
 	static const struct {
 		const char *name;
 		unsigned int ms;
 	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
 	char *unit;
-	unsigned long long n = strtoull(value, &unit, 10);
+	unsigned long long n = strtoull(text, &unit, 10);
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (!isdigit((unsigned char)*value) || strcmp(unit, units[i].name) != 0)
+		if (!isdigit((unsigned char)*text) || strcmp(unit, units[i].name) != 0)
 			continue;
-		if (n < 1 || n > TIMEOUT_MAX_MS / units[i].ms)
+		if (n > OPTIONS_TIME_MAX / units[i].ms || n * units[i].ms < min)
 			break;
-		parse->options->timeout_ms = n * units[i].ms;
+		*ms = n * units[i].ms;
 		return 0;
 	}
-	return report_fail(
-		parse->report, REPORT_USER,
-		"--timeout %s: not a time from 1ms to 1000000000s; write for example 10, "
-		"500ms, 2m or 1h",
-		value);
+	return -1;
+}
+
+static int take_timeout(struct parse *parse, const char *value)
+{
+	if (options_time(value, 1, &parse->options->timeout_ms))
+		return report_fail(
+			parse->report, REPORT_USER,
+			"--timeout %s: not a time from 1ms to 1000000000s; " OPTIONS_TIME_HELP,
+			value);
+	return 0;
 }
 
 /* Regular expressions are looked at when all options are known. */
@@ -266,9 +270,8 @@ static int take_map(struct parse *parse, const char *value)
 
 static int take_stats(struct parse *parse, const char *value)
 {
-	(void)value;
 	parse->options->stats = true;
-	return 0;
+	return value ? stats_words(parse->options, value, parse->report) : 0;
 }
 
 static int take_log(struct parse *parse, const char *value)
@@ -358,7 +361,8 @@ const struct option_row option_rows[] = {
 	 OPTION_DEBUG, 0},
 	{"map", "[=FILE]", "print the memory map first, or write an .svg or .json", take_map,
 	 OPTION_DEBUG, 0},
-	{"stats", NULL, "print counters at the end", take_stats, OPTION_DEBUG, 0},
+	{"stats", "[=every=TIME,json=FILE]", "counters at the end; so often, into a file",
+	 take_stats, OPTION_DEBUG, 0},
 	{"log", "LEVEL", "what is said: error, warn, info or debug (info)", take_log, OPTION_DEBUG, 0},
 	{"config", "FILE", "options from a JSON file; those here come over it", take_config,
 	 OPTION_ABOUT, OPTION_COMMON | OPTION_MANY | OPTION_NOW},

@@ -323,6 +323,7 @@ void options_clear(struct options *options)
 	free(options->guest_words);
 	free(options->expect);
 	free(options->exit_map);
+	free(options->stats_to);
 	free(options->settings);
 	while (options->text_count)
 		free(options->texts[--options->text_count]);

@@ -67,7 +67,9 @@ struct options {
 	bool no_reboot;       /* --no-reboot: a reset ends the machine */
 	bool map;             /* --map: the memory map before the start */
 	const char *map_file; /* where to, or NULL: standard error */
-	bool stats;           /* --stats: counters on standard error at the end */
+	bool stats;           /* --stats: counters at the end */
+	uint64_t stats_every; /* ms between records of them, or 0: one at the end */
+	char *stats_to;       /* the file they go to, or NULL: standard error */
 };
 
 /*

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/clock.h"
+#include "devices/probes.h"
 #include "vmm/cpuid.h"
 #include "vmm/exits.h"
 #include "vmm/jail.h"
@@ -98,9 +100,63 @@ static void park(struct vcpu *vcpu)
  */
 static bool answer(struct vcpu *vcpu, bool settled)
 {
-	if (settled && asked_to_park(vcpu))
+	if (settled && asked_to_park(vcpu)) {
 		park(vcpu);
+		vcpu->entered = 0;
+	}
 	return !(__atomic_load_n(&vcpu->asked, __ATOMIC_SEQ_CST) & VCPU_ASK_STOP);
+}
+
+/* Run the guest until it exits. 0, or an error number. */
+static int enter(struct vcpu *vcpu)
+{
+	int err;
+
+	PROBE_VCPU_ENTER(vcpu->index);
+	err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+	PROBE_VCPU_EXIT(vcpu->index, vcpu->run->exit_reason);
+	return err;
+}
+
+/* The same and what comes of it, which says whether to go on. */
+static bool turn(struct vcpu *vcpu, int *err)
+{
+	*err = enter(vcpu);
+	return *err ? exits_failed(vcpu, *err) : exits_handle(vcpu);
+}
+
+/* The same, with the time of either: where one ends the other begins. */
+static bool timed_turn(struct vcpu *vcpu, int *err)
+{
+	uint64_t entered = vcpu->entered ? vcpu->entered : clock_ns(CLOCK_MONOTONIC), left;
+	unsigned int slot;
+	bool goes_on;
+
+	*err = enter(vcpu);
+	left = clock_ns(CLOCK_MONOTONIC);
+	vcpu_count(&vcpu->counts.inside, left - entered);
+	slot = vcpu_exit_slot(vcpu->run->exit_reason);
+	goes_on = *err ? exits_failed(vcpu, *err) : exits_handle(vcpu);
+	vcpu->entered = clock_ns(CLOCK_MONOTONIC);
+	if (!*err)
+		vcpu_count(&vcpu->counts.handled[slot], vcpu->entered - left);
+	return goes_on;
+}
+
+static void begin_thread(struct vcpu *vcpu)
+{
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+		__atomic_store_n(&vcpu->cpu_clock, clock, __ATOMIC_RELAXED);
+	vcpu->entered = 0;
+	jail_vcpu();
+}
+
+static void end_thread(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->cpu_at_end, clock_ns(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
+	set_place(vcpu, VCPU_ENDED);
 }
 
 static void *vcpu_thread(void *arg)
@@ -108,15 +164,15 @@ static void *vcpu_thread(void *arg)
 	struct vcpu *vcpu = arg;
 	bool settled = true;
 
-	jail_vcpu();
+	begin_thread(vcpu);
 	while (!__atomic_load_n(&vcpu->asked, __ATOMIC_ACQUIRE) || answer(vcpu, settled)) {
-		int err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+		int err;
 
-		settled = err == EINTR;
-		if (!(err ? exits_failed(vcpu, err) : exits_handle(vcpu)))
+		if (!(vcpu->timed ? timed_turn(vcpu, &err) : turn(vcpu, &err)))
 			break;
+		settled = err == EINTR;
 	}
-	set_place(vcpu, VCPU_ENDED);
+	end_thread(vcpu);
 	return NULL;
 }
 
@@ -153,6 +209,8 @@ int vcpu_start(struct vcpu *vcpu, struct report *report)
 				   strerror(err));
 	err = block_signals(&attr);
 	vcpu->place = VCPU_RUNS;
+	vcpu->cpu_clock = 0;
+	vcpu->cpu_at_end = 0;
 	if (!err)
 		err = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
 	pthread_attr_destroy(&attr);
@@ -222,4 +280,30 @@ void vcpu_stop(struct vcpu *vcpu)
 		}
 	} while (pthread_timedjoin_np(vcpu->thread, NULL, &until) == ETIMEDOUT);
 	vcpu->started = false;
+	vcpu->counts.cpu += vcpu->cpu_at_end;
+}
+
+/* --- what it did -------------------------------------------------------------------------------- */
+
+/* Processor time of a thread that may be about to end; its clock goes with it. */
+static uint64_t cpu_time(const struct vcpu *vcpu)
+{
+	clockid_t clock = __atomic_load_n(&vcpu->cpu_clock, __ATOMIC_RELAXED);
+	uint64_t time = __atomic_load_n(&vcpu->cpu_at_end, __ATOMIC_ACQUIRE);
+
+	if (!time && clock)
+		time = clock_ns(clock);
+	return time ? time : __atomic_load_n(&vcpu->cpu_at_end, __ATOMIC_ACQUIRE);
+}
+
+void vcpu_read_counts(const struct vcpu *vcpu, struct vcpu_counts *out)
+{
+	const struct vcpu_counts *counts = &vcpu->counts;
+
+	for (unsigned int i = 0; i < VCPU_EXIT_REASONS; i++) {
+		out->exits[i] = __atomic_load_n(&counts->exits[i], __ATOMIC_RELAXED);
+		out->handled[i] = __atomic_load_n(&counts->handled[i], __ATOMIC_RELAXED);
+	}
+	out->inside = __atomic_load_n(&counts->inside, __ATOMIC_RELAXED);
+	out->cpu = counts->cpu + (vcpu->started ? cpu_time(vcpu) : 0);
 }

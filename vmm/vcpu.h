@@ -52,6 +52,17 @@ enum vcpu_place {
 	VCPU_PARKED,
 };
 
+/*
+ * What a vCPU did since the machine was made, over restarts. Its thread writes, anybody reads: each
+ * number is atomic, and none says anything about the others. Times, in ns, only if it is timed.
+ */
+struct vcpu_counts {
+	uint64_t exits[VCPU_EXIT_REASONS];   /* by reason */
+	uint64_t handled[VCPU_EXIT_REASONS]; /* how long it took to handle these */
+	uint64_t inside;                     /* in KVM_RUN, halted or not */
+	uint64_t cpu; /* processor time; the loop's thread: of threads that were joined */
+};
+
 /* Constant while the thread runs, but for what is marked. */
 struct vcpu {
 	const struct vcpu_env *env;
@@ -60,10 +71,14 @@ struct vcpu {
 	struct kvm_run *run; /* the thread's and KVM's; immediate_exit: whoever stops it */
 	pthread_t thread;
 	bool started;
-	uint32_t asked;                    /* atomic, futex: enum vcpu_ask */
-	uint32_t place;                    /* atomic, futex: enum vcpu_place; the thread sets it */
-	unsigned int retries;              /* thread: EAGAIN without an exit between */
-	uint64_t exits[VCPU_EXIT_REASONS]; /* thread; for others after vcpu_stop() */
+	uint32_t asked;       /* atomic, futex: enum vcpu_ask */
+	uint32_t place;       /* atomic, futex: enum vcpu_place; the thread sets it */
+	unsigned int retries; /* thread: EAGAIN without an exit between */
+	bool timed;           /* exits are; set before it starts */
+	uint64_t entered;     /* thread: when it enters KVM_RUN next, or 0: not known yet */
+	clockid_t cpu_clock;  /* atomic: of the thread, which sets it; 0: not yet */
+	uint64_t cpu_at_end;  /* atomic: that clock when the thread ended; 0: not yet */
+	struct vcpu_counts counts;
 };
 
 /*
@@ -100,6 +115,21 @@ void vcpu_unask(struct vcpu *vcpu, enum vcpu_ask ask);
  * is then final, and any thread may read and change it. Not a vCPU's thread.
  */
 void vcpu_wait_parked(struct vcpu *vcpu);
+
+/* A copy, with the processor time until now. The loop's thread. */
+void vcpu_read_counts(const struct vcpu *vcpu, struct vcpu_counts *out);
+
+/* Where an exit is counted. */
+static inline unsigned int vcpu_exit_slot(unsigned int reason)
+{
+	return reason < VCPU_EXIT_REASONS ? reason : VCPU_EXIT_REASONS - 1;
+}
+
+/* One thread writes, so that no instruction need be locked. */
+static inline void vcpu_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
 
 /* "KVM_EXIT_IO" without its prefix; NULL for a number this monitor does not know. */
 const char *vcpu_exit_name(unsigned int reason);

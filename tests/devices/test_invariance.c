@@ -46,6 +46,8 @@ static void collect(struct run *r)
 	virtio_device_stats(r->h->dev, &out->stats);
 	/* The one number that is about the cuts. */
 	out->stats.transfers_crossed = 0;
+	/* And what depends on who was first. */
+	out->stats.notifications = out->stats.interrupts = out->stats.suppressed = 0;
 	out->interrupts = __atomic_load_n(&r->h->irq.count, __ATOMIC_SEQ_CST);
 	out->generation = reg_read(r->h, VIRTIO_MMIO_CONFIG_GENERATION);
 	driver_config(r->h, 0, out->config, sizeof(out->config));
