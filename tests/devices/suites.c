@@ -24,6 +24,8 @@ suite_fn *const test_suites[] = {
 	blk_flight_suite,
 	blk_host_suite,
 	rng_suite,
+	histogram_suite,
+	meter_suite,
 	console_suite,
 	console_ports_suite,
 	page_set_suite,

@@ -24,6 +24,8 @@ Suite *blk_engine_suite(void);
 Suite *blk_features_suite(void);
 Suite *blk_flight_suite(void);
 Suite *blk_host_suite(void);
+Suite *histogram_suite(void);
+Suite *meter_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
 Suite *console_ports_suite(void);
