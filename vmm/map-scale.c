@@ -16,6 +16,7 @@
 #define SPAN_MIN   3   /* anything */
 #define BREAK_MIN  20  /* what a break takes, beside the label */
 #define MEMORY_MAX 150 /* memory that nothing is said about, before it is broken */
+#define PIECE_MAX  300 /* a piece of the boot, a queue */
 #define HOLE_MAX   46
 
 static int by_value(const void *a, const void *b)
@@ -92,7 +93,7 @@ static double unbroken(const struct map_scale *scale)
 	double most = 1;
 
 	for (size_t i = 0; i < scale->count; i++) {
-		if (scale->spans[i].max == MEMORY_MAX && bytes_of(&scale->spans[i]) > most)
+		if (scale->spans[i].max != HOLE_MAX && bytes_of(&scale->spans[i]) > most)
 			most = bytes_of(&scale->spans[i]);
 	}
 	return MEMORY_MAX / most;
@@ -135,6 +136,19 @@ static void grow(struct map_scale *scale, const struct map_row *row)
 		scale->spans[at].height += need - height;
 }
 
+/* How high what the row covers may be at most. */
+static void limit(struct map_scale *scale, const struct map_row *row)
+{
+	bool empty = row->kind == ROW_HOLE || row->kind == ROW_WINDOW;
+
+	for (size_t i = span_at(scale, row->start); i < span_at(scale, row->last + 1); i++) {
+		if (empty)
+			scale->spans[i].max = HOLE_MAX;
+		else if (row->inside)
+			scale->spans[i].max = PIECE_MAX;
+	}
+}
+
 int map_scale_make(struct map_scale *scale, const struct map_rows *rows)
 {
 	int y = 0;
@@ -142,15 +156,8 @@ int map_scale_make(struct map_scale *scale, const struct map_rows *rows)
 	*scale = (struct map_scale){0};
 	if (find_spans(scale, rows))
 		return -1;
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct map_row *row = &rows->rows[i];
-
-		for (size_t j = span_at(scale, row->start);
-		     !row->inside && j < span_at(scale, row->last + 1); j++) {
-			if (row->kind == ROW_HOLE || row->kind == ROW_WINDOW)
-				scale->spans[j].max = HOLE_MAX;
-		}
-	}
+	for (size_t i = 0; i < rows->count; i++)
+		limit(scale, &rows->rows[i]);
 	choose_pixels(scale);
 	for (size_t i = 0; i < scale->count; i++) {
 		struct map_span *span = &scale->spans[i];

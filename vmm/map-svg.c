@@ -22,8 +22,10 @@
 #define SIZE_X      890 /* right ends */
 #define START_X     1024
 #define LABEL_H     15 /* from one label to the next */
+#define BREAK_X     (BAR_X - 8)
 #define BREAK_TOOTH 8
-#define BREAK_TEETH 24   /* from before the bar to behind the lanes */
+#define BREAK_BAR   21   /* teeth, from before the bar to behind it */
+#define BREAK_ALL   24   /* or to behind the lanes */
 #define COLUMN_W    7.25 /* of 12 pixels high text, at most */
 
 /* Columns that fit into the bar, and into labels before their size. */
@@ -226,35 +228,53 @@ static void put_rows(struct picture *picture)
 }
 
 /* From one side to the other, or back the way it came. */
-static void zigzag(FILE *out, int direction)
+static void zigzag(FILE *out, int teeth, int direction)
 {
-	for (int i = 0; i < BREAK_TEETH; i++)
+	for (int i = 0; i < teeth; i++)
 		fprintf(out, "l%d %dl%d %d", direction * BREAK_TOOTH, -direction * 5,
 			direction * BREAK_TOOTH, direction * 5);
 }
 
-/* A zigzag through all columns, where something was left out. */
+static void put_break(FILE *out, int y, int teeth)
+{
+	fprintf(out, "<path class=\"cut\" d=\"M%d %d", BREAK_X, y);
+	zigzag(out, teeth, 1);
+	fputs("v7", out);
+	zigzag(out, teeth, -1);
+	fputs("z\"/>\n", out);
+	for (int edge = 0; edge < 2; edge++) {
+		fprintf(out, "<path class=\"edge\" d=\"M%d %d", BREAK_X, y + 7 * edge);
+		zigzag(out, teeth, 1);
+		fputs("\"/>\n", out);
+	}
+}
+
+/* Whether something that lies inside covers the addresses from @start on. */
+static bool is_covered(const struct map_rows *rows, gm_addr start)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct map_row *row = &rows->rows[i];
+
+		if (row->inside && row->start <= start && start <= row->last)
+			return true;
+	}
+	return false;
+}
+
+/* Where something was left out: through the bar, and through the lanes if that is left out there. */
 static void put_breaks(struct picture *picture)
 {
 	const struct map_scale *scale = &picture->scale;
 
 	for (size_t i = 0; i < scale->count; i++) {
-		int height = scale->spans[i].height, y, x = BAR_X - 6;
+		const struct map_span *span = &scale->spans[i];
+		int up = span->height > 100 ? span->height / 2 : 14;
 
-		if (!scale->spans[i].broken)
+		if (!span->broken)
 			continue;
-		y = TOP + scale->spans[i].y + height - (height > 100 ? height / 2 : 14);
 		picture->broken = true;
-		fprintf(picture->out, "<path class=\"cut\" d=\"M%d %d", x, y);
-		zigzag(picture->out, 1);
-		fputs("v7", picture->out);
-		zigzag(picture->out, -1);
-		fputs("z\"/>\n", picture->out);
-		for (int edge = 0; edge < 2; edge++) {
-			fprintf(picture->out, "<path class=\"edge\" d=\"M%d %d", x, y + 7 * edge);
-			zigzag(picture->out, 1);
-			fputs("\"/>\n", picture->out);
-		}
+		put_break(picture->out, TOP + span->y + span->height - up,
+			  is_covered(&picture->rows, span->start) ? BREAK_ALL : BREAK_BAR);
 	}
 }
 
