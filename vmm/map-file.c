@@ -96,7 +96,10 @@ int map_write_file(const struct map *map, const char *path, struct report *repor
 	if (err && fd >= 0)
 		unlink(temporary);
 	free(temporary);
-	return err ? failed(path, err, report) : 0;
+	if (err && fd < 0)
+		return failed(path, err, report);
+	/* The name is right, then: there is no room for what is in it. */
+	return err ? report_fail(report, REPORT_HOST, "--map=%s: %s", path, strerror(err)) : 0;
 }
 
 int map_show(const struct options *options, const struct machine *machine, struct report *report)

@@ -160,7 +160,7 @@ static void describe_region(struct map_row *row, const struct map_region *region
 		char name[MAP_NAME_MAX];
 
 		map_fit(name, sizeof(name), sizeof(name), region->file);
-		snprintf(text + len, sizeof(text) - len, " %s@%#" PRIx64, name, region->file_offset);
+		snprintf(text + len, sizeof(text) - len, " %s@0x%" PRIx64, name, region->file_offset);
 	}
 	map_fit(row->text, sizeof(row->text), sizeof(row->text), text);
 }
@@ -240,7 +240,17 @@ static int add_hole(struct map_rows *rows, gm_addr start)
 	return 0;
 }
 
-/* Regions, windows and holes; a window that begins in a region is @inside. */
+/* No layout has that, but a memory may. @at is the region behind the last row. */
+static bool meets_region(const struct map_rows *rows, const struct map *map, size_t at,
+			 const struct map_window *window)
+{
+	if (rows->count && window->start <= rows->rows[rows->count - 1].last)
+		return true;
+	return at < map->region_count && window->start <= last_of(&map->regions[at]) &&
+	       map->regions[at].start <= window->start + window->size - 1;
+}
+
+/* Regions, windows and holes; a window that meets a region is @inside. */
 static int make_outer(struct map_rows *rows, struct map_rows *inside, const struct map *map)
 {
 	size_t level = choose_level(map), at = 0, window = 0;
@@ -251,8 +261,7 @@ static int make_outer(struct map_rows *rows, struct map_rows *inside, const stru
 		size_t count;
 
 		if (window < map->window_count &&
-		    (next->inside ||
-		     (rows->count && next->start <= rows->rows[rows->count - 1].last))) {
+		    (next->inside || meets_region(rows, map, at, next))) {
 			err = add_window(inside, next, true);
 			window++;
 		} else if (at == map->region_count ||

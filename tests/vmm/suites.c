@@ -9,5 +9,5 @@
 suite_fn *const test_suites[] = {
 	suite_parse, suite_layout, suite_fragment, suite_boot, suite_elf,
 	suite_linux, suite_acpi,   suite_cli,      suite_jail, suite_gdb,
-	suite_tap,   suite_config, suite_control,  NULL,
+	suite_tap,   suite_config, suite_control,  suite_map,  NULL,
 };

@@ -18,5 +18,6 @@ Suite *suite_acpi(void);
 Suite *suite_cli(void);
 Suite *suite_config(void);
 Suite *suite_control(void);
+Suite *suite_map(void);
 
 #endif
