@@ -4,12 +4,12 @@
  * done goes back in batches. What a request is and when it is through is blk-request.c's.
  *
  * A read is tried at once with RWF_NOWAIT: what is in the page cache comes without a second system
- * call, thread or wake-up. A write into the page cache is a copy, and done at once, too, so many
- * bytes of a notification and as long as it is as quick as that: io_uring would hand it to a thread
- * of the kernel's. All else goes to the engine, everything that one notification brought in one
- * batch. While it is there the request holds the guest memory it was made for, with a copy
- * of the chain's ranges; whatever happens to the machine's memory meanwhile, the host pointers stay
- * good.
+ * call, thread or wake-up. A write into the page cache is a copy, and so is a read of a file that
+ * is nowhere else; they are done at once, too, so many bytes of a notification and as long as they
+ * are as quick as that: io_uring would hand them to a thread of the kernel's. All else goes to the
+ * engine, everything that one notification brought in one batch. While it is there the request
+ * holds the guest memory it was made for, with a copy of the chain's ranges; whatever happens to
+ * the machine's memory meanwhile, the host pointers stay good.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -94,25 +94,27 @@ static void drop(struct blk_request *req)
 /* --- the life of a request -------------------------------------------------------------------- */
 
 /*
- * Write to the page cache if that can be expected to be a copy. One that took long, since the host
- * has too much to write back or reads a page to change a part of it, is the last for a while: the
- * loop has others to serve. Whether its result is there.
+ * A transfer that can be expected to be a copy. When those take long, since the host has too much
+ * to write back, reads a page to change a part of it or has swapped it out, there are no more for a
+ * while: the thread has others to serve. Whether its result is there.
  */
-static bool written_at_once(struct blk_request *req)
+static bool copied_at_once(struct blk_request *req)
 {
 	struct blk_queue *queue = req->queue;
 	struct blk_op *op = &req->op;
 	uint64_t len = gm_sg_left(&req->data), begin;
 
-	if (queue->blk->image.memory_align || op->flags || !len || len > queue->write_budget)
+	if (queue->blk->image.memory_align || op->flags || !len || len > queue->budget)
 		return false;
 	begin = queue->blk->clock();
 	if (begin < queue->slow_until)
 		return false;
-	queue->write_budget -= len;
+	queue->budget -= len;
 	op->result = blk_op_run(queue->blk->image.fd, op);
-	if (queue->blk->clock() - begin > BLK_WRITE_SLOW_NS)
-		queue->slow_until = begin + BLK_WRITE_PAUSE_NS;
+	if (queue->blk->clock() - begin <= BLK_COPY_SLOW_NS + len * BLK_COPY_NS_PER_BYTE)
+		queue->slow = 0;
+	else if (++queue->slow >= BLK_COPY_SLOW_COUNT)
+		queue->slow_until = begin + BLK_COPY_PAUSE_NS;
 	return op->result != -EAGAIN;
 }
 
@@ -123,16 +125,19 @@ static bool done_at_once(struct blk_request *req)
 	struct blk_op *op = &req->op;
 
 	if (op->type == BLK_OP_WRITE)
-		return written_at_once(req);
-	if (op->type != BLK_OP_READ || blk->no_nowait)
+		return copied_at_once(req);
+	if (op->type != BLK_OP_READ || gm_sg_left(&req->data) > req->queue->read_limit)
 		return false;
-	op->flags = RWF_NOWAIT;
-	op->result = blk_op_run(blk->image.fd, op);
-	op->flags = 0;
-	/* Not in the cache; or not a file that can say. */
-	if (op->result == -EOPNOTSUPP)
+	if (!blk->no_nowait) {
+		op->flags = RWF_NOWAIT;
+		op->result = blk_op_run(blk->image.fd, op);
+		op->flags = 0;
+		if (op->result != -EOPNOTSUPP)
+			return op->result != -EAGAIN;
+		/* Not a file that can say what is in the cache. */
 		blk->no_nowait = true;
-	return op->result != -EAGAIN && op->result != -EOPNOTSUPP;
+	}
+	return blk->image.in_memory && copied_at_once(req);
 }
 
 /* Go on until there is something to wait for. A status, BLK_GO or BLK_WAIT. */
@@ -190,6 +195,7 @@ static int64_t handle_request(struct virtio_device *dev, const struct gm_memory 
 	struct blk_request *req = queue->unused.first;
 	int status;
 
+	queue->taken++;
 	/* Without either there is no place for an answer, or nothing to answer. */
 	if (chain->readable_len < sizeof(struct virtio_blk_outhdr) || chain->writable_len == 0) {
 		virtio_break(dev, "a request without %s",
@@ -272,17 +278,66 @@ static void settle_done(struct blk_queue *queue)
 	queue->engine->type->submit(queue->engine);
 }
 
-void blk_notify(struct virtio_device *dev, unsigned int index)
+static struct blk_queue *run_begins(struct virtio_device *dev, unsigned int index)
 {
 	struct blk *blk = (struct blk *)dev;
 	struct blk_queue *queue = &blk->queues[index];
 
 	blk->running = queue;
-	queue->write_budget = BLK_WRITE_BUDGET;
+	queue->budget = BLK_COPY_BUDGET;
+	queue->read_limit = UINT64_MAX;
+	queue->taken = 0;
+	return queue;
+}
+
+/* A notification brought one request, which is done; or more, or something to wait for. */
+static void note_depth(struct blk_queue *queue, bool alone)
+{
+	if (!alone)
+		queue->depth = queue->depth + BLK_DEPTH_MORE < BLK_DEPTH_MAX
+				       ? queue->depth + BLK_DEPTH_MORE
+				       : BLK_DEPTH_MAX;
+	else if (queue->depth)
+		queue->depth--;
+}
+
+void blk_notify(struct virtio_device *dev, unsigned int index)
+{
+	struct blk_queue *queue = run_begins(dev, index);
+
 	virtio_run_queue(dev, index, handle_request);
 	queue->engine->type->submit(queue->engine);
 	/* Some is done by the time it is submitted. */
 	settle_done(queue);
+	if (queue->taken)
+		note_depth(queue, queue->taken == 1 && !queue->in_flight);
+}
+
+/*
+ * A request that is alone and in the page cache is done sooner than the loop is awake. The engine
+ * is left to the loop: io_uring tells the thread that submitted what is done, and would have it
+ * leave KVM_RUN.
+ */
+bool blk_notify_now(struct virtio_device *dev, unsigned int index)
+{
+	struct blk_queue *queue = run_begins(dev, index);
+	bool more;
+
+	if (queue->in_flight)
+		return false;
+	queue->budget = queue->read_limit = BLK_NOW_BYTES;
+	more = virtio_run_one(dev, index, handle_request);
+	if (queue->taken)
+		note_depth(queue, !more && !queue->in_flight);
+	return !more && !queue->in_flight;
+}
+
+/* Many requests at a time keep the loop awake anyway, while the guest makes more of them. */
+enum virtio_place blk_place(const struct virtio_device *dev, unsigned int index)
+{
+	unsigned int depth = ((const struct blk *)dev)->queues[index].depth;
+
+	return depth == 0 ? VIRTIO_ON_VCPU : depth == BLK_DEPTH_MAX ? VIRTIO_ON_LOOP : VIRTIO_STAY;
 }
 
 static void engine_ready(void *arg, uint32_t events)

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -254,6 +256,15 @@ struct image_lifetime image_read_lifetime(const char *dir)
 	return lifetime;
 }
 
+/* Such file systems do not know RWF_NOWAIT, as they have nothing to wait for. */
+static bool is_in_memory(int fd, const struct stat *st)
+{
+	struct statfs fs;
+
+	return S_ISREG(st->st_mode) && fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 static int examine(const char *option, const char *path, const struct image_options *options,
 		   struct image *image, struct report *report)
 {
@@ -264,6 +275,7 @@ static int examine(const char *option, const char *path, const struct image_opti
 		return report_fail(report, REPORT_HOST, "%s: cannot measure '%s': %s", option, path,
 				   strerror(errno));
 	find_topology(image, &st);
+	image->in_memory = is_in_memory(image->fd, &st);
 	if (options->direct)
 		find_alignment(image);
 	if (choose_block(option, path, options, image, report) ||

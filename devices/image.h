@@ -36,7 +36,8 @@ struct image {
 	uint32_t memory_align; /* of buffers of direct I/O; 0: I/O is not direct */
 	uint32_t physical;     /* size of a block below, a multiple of block */
 	uint32_t io_min, io_opt;
-	bool discard; /* holes can be punched */
+	bool discard;   /* holes can be punched */
+	bool in_memory; /* it is a file that has no other place: reading it waits for nothing */
 	struct image_lifetime lifetime;
 };
 

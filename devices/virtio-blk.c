@@ -110,6 +110,8 @@ static const struct virtio_ops blk_ops = {
 	.reset = blk_reset,
 	.queue_reset = blk_queue_reset,
 	.notify = blk_notify,
+	.notify_now = blk_notify_now,
+	.place = blk_place,
 	.config_write = blk_config_write,
 	.free = blk_free,
 };

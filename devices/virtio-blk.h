@@ -25,10 +25,19 @@
 /* Memory that direct I/O cannot use is copied, in pieces of so much, by so many requests at once. */
 #define BLK_BOUNCE_SIZE 65536
 #define BLK_BOUNCE_MAX  16
-/* What is written at once: so many bytes of one notification; when that was slow, not for a while. */
-#define BLK_WRITE_BUDGET   (UINT64_C(1) << 20)
-#define BLK_WRITE_SLOW_NS  UINT64_C(500000)
-#define BLK_WRITE_PAUSE_NS UINT64_C(1000000000)
+/*
+ * What is copied at once: so many bytes of one notification; when that took longer than any copy
+ * does, and not because the thread lost its processor meanwhile, not for a while.
+ */
+#define BLK_COPY_BUDGET      (UINT64_C(1) << 20)
+#define BLK_COPY_SLOW_NS     UINT64_C(500000)
+#define BLK_COPY_NS_PER_BYTE UINT64_C(4)
+#define BLK_COPY_SLOW_COUNT  2 /* in a row */
+#define BLK_COPY_PAUSE_NS    UINT64_C(1000000000)
+/* Of one request, for the vCPU that notifies to do it. */
+#define BLK_NOW_BYTES  (UINT64_C(1) << 20)
+#define BLK_DEPTH_MAX  64
+#define BLK_DEPTH_MORE 8
 
 /* Later than the kernel's header. */
 #ifndef VIRTIO_BLK_F_LIFETIME
@@ -106,8 +115,12 @@ struct blk_queue {
 	struct blk_list waiting; /* for a bounce buffer */
 	unsigned int bounces;    /* in use */
 	unsigned int in_flight;  /* the engine has them */
-	uint64_t write_budget;   /* bytes of this notification that may yet be written at once */
-	uint64_t slow_until;     /* by the clock: writing at once was slow */
+	uint64_t budget;         /* bytes of this notification that may yet be copied at once */
+	uint64_t read_limit;     /* bytes of a request that may be read at once */
+	unsigned int slow;       /* copies in a row that were */
+	uint64_t slow_until;     /* by the clock: copying at once was slow */
+	unsigned int taken;      /* requests of this notification */
+	unsigned int depth;      /* how many come at a time, up to BLK_DEPTH_MAX: see blk_place() */
 	struct blk_spill *spare;
 };
 
@@ -135,6 +148,8 @@ int blk_queue_open(struct blk_queue *queue, struct blk *blk, unsigned int index,
 /* Also of a queue that was not opened. */
 void blk_queue_close(struct blk_queue *queue);
 void blk_notify(struct virtio_device *dev, unsigned int index);
+bool blk_notify_now(struct virtio_device *dev, unsigned int index);
+enum virtio_place blk_place(const struct virtio_device *dev, unsigned int index);
 /* Wait for what is in flight and forget it. */
 void blk_queue_drain(struct blk_queue *queue);
 

@@ -149,7 +149,6 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 		if (value == 1)
 			virtio_queue_reset(dev, mmio->queue_sel);
 		break;
-	case VIRTIO_MMIO_QUEUE_NOTIFY: virtio_notifier_notify(&mmio->notifier, value); break;
 	case VIRTIO_MMIO_STATUS: write_status(mmio, (uint8_t)value); break;
 	default: write_queue_register(mmio, offset, value); break;
 	}
@@ -211,6 +210,10 @@ static void mmio_write(void *device, uint64_t offset, const void *data, unsigned
 	value = le32toh(value);
 	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
 		__atomic_fetch_and(&mmio->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		return;
+	}
+	if (offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
+		virtio_notifier_notify(&mmio->notifier, value);
 		return;
 	}
 	virtio_lock(mmio->dev);

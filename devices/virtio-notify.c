@@ -16,12 +16,50 @@
 struct queue_kick {
 	struct virtio_device *dev;
 	uint32_t index;
+	struct virtio_notifier *notifier;
 	int eventfd; /* -1: none */
 	struct loop_watch *watch;
-	uint64_t again;  /* of what is in the eventfd: not the driver's */
-	bool attached;   /* the driver's writes go to the eventfd */
-	uint64_t offset; /* those to there */
+	uint64_t again; /* of what is in the eventfd: not the driver's */
+	bool open;      /* atomic: both are there */
+	bool placed;    /* the driver may notify, by a write to offset */
+	bool attached;  /* such writes go to the eventfd */
+	uint64_t offset;
 };
+
+static void attach(struct queue_kick *kick)
+{
+	const struct virtio_notifier *notifier = kick->notifier;
+	struct notify_line *line = notifier->line;
+
+	if (kick->placed && !kick->attached)
+		kick->attached = line->attach(line, kick->offset, notifier->len, kick->index,
+					      kick->eventfd) == 0;
+}
+
+static void detach(struct queue_kick *kick)
+{
+	const struct virtio_notifier *notifier = kick->notifier;
+	struct notify_line *line = notifier->line;
+
+	if (kick->attached)
+		line->detach(line, kick->offset, notifier->len, kick->index, kick->eventfd);
+	kick->attached = false;
+}
+
+/* The queue was served: the next notification goes where the model wants it. */
+static void follow(struct queue_kick *kick)
+{
+	const struct virtio_device *dev = kick->dev;
+	enum virtio_place place;
+
+	if (!kick->notifier->line || !dev->ops->notify_now)
+		return;
+	place = dev->ops->place(dev, kick->index);
+	if (place == VIRTIO_ON_LOOP)
+		attach(kick);
+	else if (place == VIRTIO_ON_VCPU)
+		detach(kick);
+}
 
 static void kick_ready(void *arg, uint32_t events)
 {
@@ -37,6 +75,7 @@ static void kick_ready(void *arg, uint32_t events)
 	if (count > own)
 		virtio_count_notifications(kick->dev, kick->index, count - own);
 	virtio_queue_notify(kick->dev, kick->index);
+	follow(kick);
 	virtio_unlock(kick->dev);
 }
 
@@ -50,6 +89,7 @@ static int kick_open(struct virtio_notifier *notifier, struct queue_kick *kick)
 	if (kick->eventfd < 0)
 		return -1;
 	kick->watch = loop_add(notifier->loop, kick->eventfd, EPOLLIN, kick_ready, kick);
+	__atomic_store_n(&kick->open, kick->watch != NULL, __ATOMIC_RELEASE);
 	return kick->watch ? 0 : -1;
 }
 
@@ -65,29 +105,25 @@ void virtio_notifier_open(struct virtio_notifier *notifier)
 
 void virtio_notifier_attach(struct virtio_notifier *notifier, uint64_t offset, uint64_t stride)
 {
-	struct notify_line *line = notifier->line;
+	const struct virtio_device *dev = notifier->dev;
 
-	for (unsigned int i = 0; line && i < notifier->dev->queue_count; i++) {
+	for (unsigned int i = 0; notifier->line && i < dev->queue_count; i++) {
 		struct queue_kick *kick = &notifier->kicks[i];
 
-		if (!notifier->dev->queues[i].ready || kick->attached || kick->eventfd < 0)
+		if (!dev->queues[i].ready || kick->placed || kick->eventfd < 0)
 			continue;
 		kick->offset = offset + i * stride;
-		kick->attached =
-			line->attach(line, kick->offset, notifier->len, i, kick->eventfd) == 0;
+		kick->placed = true;
+		if (!dev->ops->notify_now || dev->ops->place(dev, i) == VIRTIO_ON_LOOP)
+			attach(kick);
 	}
 }
 
 void virtio_notifier_detach(struct virtio_notifier *notifier)
 {
-	struct notify_line *line = notifier->line;
-
 	for (unsigned int i = 0; i < notifier->dev->queue_count; i++) {
-		struct queue_kick *kick = &notifier->kicks[i];
-
-		if (kick->attached)
-			line->detach(line, kick->offset, notifier->len, i, kick->eventfd);
-		kick->attached = false;
+		detach(&notifier->kicks[i]);
+		notifier->kicks[i].placed = false;
 	}
 }
 
@@ -108,15 +144,31 @@ void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)
 
 void virtio_notifier_notify(struct virtio_notifier *notifier, uint32_t index)
 {
-	if (index >= notifier->dev->queue_count)
+	struct virtio_device *dev = notifier->dev;
+	struct queue_kick *kick;
+
+	if (index >= dev->queue_count)
 		return;
-	if (notifier->line) {
-		if (notifier->kicks[index].watch)
-			ring(&notifier->kicks[index]);
+	kick = &notifier->kicks[index];
+	if (!notifier->line) {
+		virtio_lock(dev);
+		virtio_count_notifications(dev, index, 1);
+		virtio_queue_notify(dev, index);
+		virtio_unlock(dev);
 		return;
 	}
-	virtio_count_notifications(notifier->dev, index, 1);
-	virtio_queue_notify(notifier->dev, index);
+	if (!__atomic_load_n(&kick->open, __ATOMIC_ACQUIRE))
+		return;
+	/* Who has the lock may have it for long. */
+	if (!dev->ops->notify_now || !virtio_try_lock(dev)) {
+		ring(kick);
+		return;
+	}
+	virtio_count_notifications(dev, index, 1);
+	if (!virtio_queue_notify_now(dev, index))
+		virtio_notifier_again(notifier, index);
+	follow(kick);
+	virtio_unlock(dev);
 }
 
 int virtio_notifier_init(struct virtio_notifier *notifier, struct virtio_device *dev,
@@ -127,7 +179,8 @@ int virtio_notifier_init(struct virtio_notifier *notifier, struct virtio_device 
 	if (!notifier->kicks)
 		return -1;
 	for (unsigned int i = 0; i < dev->queue_count; i++)
-		notifier->kicks[i] = (struct queue_kick){.dev = dev, .index = i, .eventfd = -1};
+		notifier->kicks[i] = (struct queue_kick){
+			.dev = dev, .index = i, .notifier = notifier, .eventfd = -1};
 	return 0;
 }
 

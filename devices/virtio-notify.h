@@ -4,7 +4,11 @@
  * the loop, which the monitor may connect to the guest's register write, and which is the device's
  * own way to be called again.
  *
- * All of it is called with the device's lock held, but making and ending it.
+ * A model that can serve a queue on the spot (notify_now()) is asked to by the vCPU that notifies,
+ * which saves the wake-up of the loop, the vCPU's sleep and the one that ends it; the eventfd is
+ * connected only while the model says that the loop is the better place for the queue.
+ *
+ * All of it is called with the device's lock held, but making and ending it, and notifying.
  */
 #ifndef DEVICES_VIRTIO_NOTIFY_H
 #define DEVICES_VIRTIO_NOTIFY_H
@@ -53,16 +57,17 @@ void virtio_notifier_destroy(struct virtio_notifier *notifier);
  */
 void virtio_notifier_open(struct virtio_notifier *notifier);
 
-/* Connect the queues that are ready: queue n is notified at @offset + n * @stride. */
+/* Connect the queues that are ready and the loop's: queue n is notified at @offset + n * @stride. */
 void virtio_notifier_attach(struct virtio_notifier *notifier, uint64_t offset, uint64_t stride);
 
 /* Afterwards no notification of the old driver is on its way. */
 void virtio_notifier_detach(struct virtio_notifier *notifier);
 
 /*
- * A notification that came through the bus. Where there is a line, queues are the loop's thread's
- * alone, also where attach() failed or the driver writes in a way that is no match: a vCPU's thread
- * may do less (confine.h). Without one they are run at once.
+ * A notification that came through the bus, without the lock. Where there is a line, queues are the
+ * loop's thread's but for notify_now(), also where attach() failed or the driver writes in a way
+ * that is no match: a vCPU's thread may do less (confine.h), and does not wait for the lock.
+ * Without one they are run at once.
  */
 void virtio_notifier_notify(struct virtio_notifier *notifier, uint32_t index);
 

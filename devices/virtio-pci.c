@@ -130,7 +130,8 @@ static void pba_read(struct virtio_pci *pci, uint32_t offset, void *data, unsign
 
 /*
  * Ascending; each goes up to the next. Without read: zeros; without write: lost. What an interrupt
- * handler uses does not take the device's lock, so that it never waits for a disk.
+ * handler uses does not take the device's lock, so that it never waits for a disk; a notification
+ * does itself.
  */
 static const struct bar_region {
 	uint32_t offset;
@@ -141,7 +142,7 @@ static const struct bar_region {
 	{BAR_COMMON, true, virtio_pci_common_read, virtio_pci_common_write},
 	{BAR_ISR, false, isr_read, NULL},
 	{BAR_DEVICE, true, device_read, device_write},
-	{BAR_NOTIFY, true, NULL, notify_write},
+	{BAR_NOTIFY, false, NULL, notify_write},
 	{BAR_TABLE, false, table_read, table_write},
 	{BAR_PBA, false, pba_read, NULL},
 };

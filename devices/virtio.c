@@ -88,6 +88,11 @@ void virtio_lock(struct virtio_device *dev)
 	pthread_mutex_lock(&dev->lock);
 }
 
+bool virtio_try_lock(struct virtio_device *dev)
+{
+	return pthread_mutex_trylock(&dev->lock) == 0;
+}
+
 void virtio_unlock(struct virtio_device *dev)
 {
 	pthread_mutex_unlock(&dev->lock);
@@ -290,10 +295,14 @@ void virtio_queue_reset(struct virtio_device *dev, uint32_t index)
 	dev->queues[index].was_reset = true;
 }
 
+static bool may_be_served(const struct virtio_device *dev, uint32_t index)
+{
+	return index < dev->queue_count && virtio_is_live(dev) && dev->queues[index].ready;
+}
+
 void virtio_queue_notify(struct virtio_device *dev, uint32_t index)
 {
-	if (index < dev->queue_count && virtio_is_live(dev) && dev->queues[index].ready &&
-	    dev->ops->notify)
+	if (may_be_served(dev, index) && dev->ops->notify)
 		dev->ops->notify(dev, index);
 }
 
@@ -301,6 +310,13 @@ void virtio_count_notifications(struct virtio_device *dev, uint32_t index, uint6
 {
 	dev->stats.notifications += count;
 	PROBE_QUEUE_NOTIFY(dev->name, index, count);
+}
+
+bool virtio_queue_notify_now(struct virtio_device *dev, uint32_t index)
+{
+	if (!dev->ops->notify_now)
+		return false;
+	return !may_be_served(dev, index) || dev->ops->notify_now(dev, index);
 }
 
 void virtio_again(struct virtio_device *dev, unsigned int index)
@@ -405,6 +421,20 @@ void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_hand
 		virtio_again(dev, index);
 	virtio_settle(dev, vq, memory);
 	gm_memory_put(memory);
+}
+
+bool virtio_run_one(struct virtio_device *dev, unsigned int index, virtio_handler *handle)
+{
+	struct virtq *vq = &dev->queues[index];
+	struct gm_memory *memory = gm_cell_snapshot(dev->memory);
+	uint32_t budget = 1;
+	bool more;
+
+	virtq_disable_notify(vq, memory);
+	more = run(dev, vq, memory, handle, &budget) && virtq_enable_notify(vq, memory);
+	virtio_settle(dev, vq, memory);
+	gm_memory_put(memory);
+	return more;
 }
 
 /* --- configuration --------------------------------------------------------------------------- */

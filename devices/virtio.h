@@ -25,6 +25,9 @@
 struct virtio_device;
 struct virtio_stats;
 
+/* Who serves a queue: where it is now, the vCPU that notifies first, or the loop. */
+enum virtio_place { VIRTIO_STAY, VIRTIO_ON_VCPU, VIRTIO_ON_LOOP };
+
 /* What a type of device is. Functions that are NULL have nothing to do. */
 struct virtio_ops {
 	uint32_t device_id;
@@ -42,6 +45,14 @@ struct virtio_ops {
 	void (*queue_reset)(struct virtio_device *dev, unsigned int index);
 	/* There may be chains in queue @index, which is ready. */
 	void (*notify)(struct virtio_device *dev, unsigned int index);
+	/*
+	 * The same on the thread of the vCPU that says so, which goes on when this returns: what is
+	 * done at once, if it is little and a vCPU may do it (confine.h). False: notify() is to see
+	 * to the rest, on the loop. NULL: to all of it.
+	 */
+	bool (*notify_now)(struct virtio_device *dev, unsigned int index);
+	/* Where notifications of queue @index should go, as things are. Only beside notify_now(). */
+	enum virtio_place (*place)(const struct virtio_device *dev, unsigned int index);
 	/* The driver writes to the configuration; [offset, offset + len) is in the structure. */
 	void (*config_write)(struct virtio_device *dev, size_t offset, const void *data, size_t len);
 	/* That counts at any time, not only once the driver has said DRIVER. */
@@ -127,6 +138,8 @@ void virtio_device_attach(struct virtio_device *dev, struct gm_cell *memory,
 
 void virtio_lock(struct virtio_device *dev);
 void virtio_unlock(struct virtio_device *dev);
+/* Whether the lock was free, and is now taken. */
+bool virtio_try_lock(struct virtio_device *dev);
 
 /* The rest of this part is called with the lock held. */
 
@@ -158,6 +171,9 @@ void virtio_queue_reset(struct virtio_device *dev, uint32_t index);
  */
 void virtio_queue_notify(struct virtio_device *dev, uint32_t index);
 void virtio_count_notifications(struct virtio_device *dev, uint32_t index, uint64_t count);
+
+/* Likewise on a vCPU's thread. False: virtio_queue_notify() is to be called on the loop's. */
+bool virtio_queue_notify_now(struct virtio_device *dev, uint32_t index);
 
 /* Read the configuration structure; zeros behind its end. */
 void virtio_config_read(const struct virtio_device *dev, uint64_t offset, void *data,
@@ -204,6 +220,9 @@ static inline bool virtio_has_feature(const struct virtio_device *dev, unsigned 
 typedef int64_t virtio_handler(struct virtio_device *dev, const struct gm_memory *memory,
 			       const struct virtq_chain *chain);
 void virtio_run_queue(struct virtio_device *dev, unsigned int index, virtio_handler *handle);
+
+/* The same for a single chain. Whether there are more. */
+bool virtio_run_one(struct virtio_device *dev, unsigned int index, virtio_handler *handle);
 
 /*
  * Take a chain by hand, as virtq_pop() does; and take that back, as virtq_unpop(): through these

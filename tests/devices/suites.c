@@ -23,6 +23,7 @@ suite_fn *const test_suites[] = {
 	blk_features_suite,
 	blk_flight_suite,
 	blk_host_suite,
+	blk_now_suite,
 	rng_suite,
 	histogram_suite,
 	meter_suite,

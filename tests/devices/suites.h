@@ -26,6 +26,7 @@ Suite *blk_flight_suite(void);
 Suite *blk_host_suite(void);
 Suite *histogram_suite(void);
 Suite *meter_suite(void);
+Suite *blk_now_suite(void);
 Suite *rng_suite(void);
 Suite *console_suite(void);
 Suite *console_ports_suite(void);
