@@ -159,6 +159,7 @@ $(B)/guest/tiny/%.bin: $(O)/guest/tiny/%.o
 
 # What a program takes from another's.
 PARTS_kvm := $(O)/tests/devices/net-ns.o
+PARTS_vmm := $(O)/tests/jail/actions.o
 TEST_LIBS = $(LIBS) $(CHECK_LIBS) $(DEP_LIBS)
 define test_program
 $(B)/tests/test-$(1): $(call objs,tests/$(1)) $(PARTS_$(1)) $(O)/tests/runner.o $(EXTRA_OBJS) $(LIBS)

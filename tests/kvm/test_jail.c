@@ -17,6 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "tests/jail/actions.h"
 #include "tests/kvm/suites.h"
 #include "tests/kvm/vm.h"
 
@@ -58,8 +59,7 @@ static const struct {
 	{"io", "disk engine"}, {"net", "net-user"},
 };
 
-static const char *const actions[] = {"open",    "create", "exec", "socket", "ptrace", "map",
-				      "protect", "ioctl",  "fork", "kill",   "unlink"};
+static const char *const actions[] = JAIL_ACTIONS;
 
 #define ACTIONS ((int)(sizeof(actions) / sizeof(actions[0])))
 
@@ -111,7 +111,7 @@ START_TEST(test_attempts)
 	if (came_back) {
 		snprintf(line, sizeof(line), "INTRUDE: errno %d\n", came_back);
 		ck_assert_str_eq(vm.errors, line);
-		ck_assert_int_eq(vm.status, 70);
+		ck_assert_int_eq(vm.status, JAIL_ATTEMPTED);
 	} else {
 		snprintf(line, sizeof(line), ") is not for a thread of the role %s\n",
 			 roles[role].name);
@@ -139,7 +139,7 @@ START_TEST(test_attempts_without_jail)
 		ck_assert_str_eq(vm.errors, "");
 		return;
 	}
-	ck_assert_int_eq(vm.status, 70);
+	ck_assert_int_eq(vm.status, JAIL_ATTEMPTED);
 	/* Who may trace whom is the host's to say. */
 	if (strcmp(action, "ptrace") != 0)
 		ck_assert_str_eq(vm.errors, "INTRUDE: errno 0\n");

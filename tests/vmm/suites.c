@@ -6,8 +6,22 @@
 
 #include "tests/runner.h"
 
+/* clang-format off */
 suite_fn *const test_suites[] = {
-	suite_parse, suite_layout, suite_fragment, suite_boot, suite_elf,
-	suite_linux, suite_acpi,   suite_cli,      suite_jail, suite_gdb,
-	suite_tap,   suite_config, suite_control,  suite_map,  NULL,
+	suite_parse,
+	suite_layout,
+	suite_fragment,
+	suite_boot,
+	suite_elf,
+	suite_linux,
+	suite_acpi,
+	suite_cli,
+	suite_jail,
+	suite_gdb,
+	suite_tap,
+	suite_config,
+	suite_control,
+	suite_map,
+	suite_jail_locked,
+	NULL,
 };

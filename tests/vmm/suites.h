@@ -10,6 +10,7 @@ Suite *suite_gdb(void);
 Suite *suite_tap(void);
 Suite *suite_layout(void);
 Suite *suite_jail(void);
+Suite *suite_jail_locked(void);
 Suite *suite_fragment(void);
 Suite *suite_boot(void);
 Suite *suite_elf(void);
