@@ -44,7 +44,7 @@ void virtio_meter_free(struct virtio_device *dev)
 
 static struct virtio_queue_meter *meter_of(struct virtio_device *dev, const struct virtq *vq)
 {
-	return &dev->meter->queues[vq - dev->queues];
+	return &dev->meter->queues[vq->index];
 }
 
 void virtio_meter_take(struct virtio_device *dev, const struct virtq *vq, uint16_t head)

@@ -43,6 +43,7 @@ int virtio_device_init(struct virtio_device *dev, const struct virtio_ops *ops, 
 	for (; dev->queue_count < count; dev->queue_count++) {
 		if (virtq_init(&dev->queues[dev->queue_count], ops->queue_sizes[dev->queue_count]))
 			goto no_memory;
+		dev->queues[dev->queue_count].index = (uint16_t)dev->queue_count;
 	}
 	return 0;
 
@@ -331,7 +332,7 @@ int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 
 	if (got <= 0)
 		return got;
-	PROBE_REQUEST_TAKEN(dev->name, vq - dev->queues, chain->head, chain->readable_len,
+	PROBE_REQUEST_TAKEN(dev->name, vq->index, chain->head, chain->readable_len,
 			    chain->writable_len);
 	if (gm_unlikely(dev->meter))
 		virtio_meter_take(dev, vq, chain->head);
@@ -349,7 +350,7 @@ void virtio_untake(struct virtio_device *dev, struct virtq *vq, const struct vir
 static void count_given(struct virtio_device *dev, const struct virtq *vq, uint16_t head, uint32_t len)
 {
 	dev->stats.requests++;
-	PROBE_REQUEST_DONE(dev->name, vq - dev->queues, head, len);
+	PROBE_REQUEST_DONE(dev->name, vq->index, head, len);
 	if (gm_unlikely(dev->meter))
 		virtio_meter_give(dev, vq, head);
 }
@@ -370,11 +371,11 @@ void virtio_settle(struct virtio_device *dev, struct virtq *vq, const struct gm_
 	virtq_publish(vq, memory);
 	news = virtq_has_news(vq);
 	if (virtq_should_interrupt(vq, memory))
-		interrupt(dev, VIRTIO_MMIO_INT_VRING, (unsigned int)(vq - dev->queues));
+		interrupt(dev, VIRTIO_MMIO_INT_VRING, vq->index);
 	else
 		dev->stats.suppressed += news;
 	if (vq->broken)
-		virtio_break(dev, "queue %u: %s", (unsigned int)(vq - dev->queues), vq->broken);
+		virtio_break(dev, "queue %u: %s", vq->index, vq->broken);
 }
 
 void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,

@@ -34,6 +34,7 @@ void virtq_destroy(struct virtq *vq)
 void virtq_reset(struct virtq *vq)
 {
 	struct virtq clean = {
+		.index = vq->index,
 		.max_size = vq->max_size,
 		.size = vq->max_size,
 		.out = vq->out,

@@ -33,6 +33,7 @@ struct virtq_out {
 
 struct virtq {
 	/* What the driver set, through the transport; constant while ready. */
+	uint16_t index;    /* its number in the device; who made it sets it */
 	uint16_t max_size; /* what the device offers; constant */
 	uint32_t size;     /* number of entries; checked by virtq_enable() */
 	gm_addr desc;      /* descriptor table or packed ring, 16 bytes an entry */
