@@ -11,6 +11,7 @@ suite_fn *const test_suites[] = {
 	gdb_suite,
 	power_suite,
 	verdict_suite,
+	stats_suite,
 	kernel_suite,
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	/* Builds with sanitizers have no jail. */

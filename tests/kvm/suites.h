@@ -17,6 +17,7 @@ Suite *pause_suite(void);
 Suite *power_suite(void);
 Suite *verdict_suite(void);
 Suite *short_suite(void);
+Suite *stats_suite(void);
 Suite *terminal_suite(void);
 
 #endif
