@@ -10,6 +10,7 @@ suite_fn *const test_suites[] = {
 	pause_suite,
 	gdb_suite,
 	power_suite,
+	map_suite,
 	verdict_suite,
 	stats_suite,
 	kernel_suite,

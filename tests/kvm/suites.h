@@ -12,6 +12,7 @@ Suite *host_suite(void);
 Suite *jail_suite(void);
 Suite *kernel_suite(void);
 Suite *lost_suite(void);
+Suite *map_suite(void);
 Suite *network_suite(void);
 Suite *pause_suite(void);
 Suite *power_suite(void);
