@@ -102,9 +102,12 @@ static gm_addr bar_of(const struct machine_slot *slot, size_t index)
 	return base == PCI_NOWHERE ? PCI_WINDOW_BASE + (index + 1) * VIRTIO_PCI_BAR_SIZE : base;
 }
 
+/* As with its option: some have no name but their type's, which says virtio once more. */
 static const char *device_name(const struct machine_slot *slot)
 {
-	return slot->device ? slot->device->name : slot->planned ? slot->planned : "?";
+	const char *name = slot->device ? slot->device->name : slot->planned ? slot->planned : "?";
+
+	return strncmp(name, "virtio-", 7) == 0 ? name + 7 : name;
 }
 
 static void add_device(struct map *map, const struct machine *machine, size_t index)
