@@ -18,7 +18,8 @@
 #define QUEUE_SIZE 16
 #define RING(q)    (0x1000 * (gm_addr)(q))
 #define DRIVER     0x400 /* of a ring's page: available ring or event suppression */
-#define DEVICE     0x7fc /* used ring or event suppression, across a boundary where there is one */
+#define CUT        0x800 /* where one piece of RAM ends and the next begins */
+#define DEVICE     0x7fc /* used ring or event suppression, across that */
 #define TABLE      0x800 /* an indirect table */
 #define BUFFERS    0x10000
 #define BYTES_MAX  256 /* of a readable buffer that come from the input */
@@ -244,21 +245,29 @@ static void one(struct driver *d, struct fuzz_input *input)
 		loop_turn(d->loop, 0);
 }
 
-/* RAM cut in the middle of rings and buffers, and something that may not be written to. */
+/*
+ * RAM cut in the middle of every ring and of buffers, and something that may not be written to. The
+ * cuts of rings keep indexes aligned for the host, or no queue behind an odd one would ever work.
+ */
 static struct gm_memory *make_memory(void)
 {
-	static const struct gm_region_config pieces[] = {
-		{.start = 0, .size = 0x800},
-		{.start = 0x800, .size = 0x1001},
-		{.start = 0x1801, .size = 0xe7ff},
-		{.start = 0x10000, .size = 0x1003},
-		{.start = 0x11003, .size = 0x100},
-		{.start = 0x11103, .size = RAM - 0x11103},
-		{.start = RAM, .size = 0x4000, .flags = GM_REGION_READ_ONLY},
-	};
+	static const gm_addr cuts[] = {BUFFERS, 0x11003, 0x11103, RAM, RAM + 0x4000};
+	struct gm_region_config pieces[QUEUES + sizeof(cuts) / sizeof(cuts[0])] = {{0}};
 	struct gm_memory *memory;
+	size_t count = 0;
+	gm_addr at = 0;
 
-	FUZZ_CHECK(!gm_memory_from_configs(pieces, sizeof(pieces) / sizeof(*pieces), &memory, NULL));
+	for (gm_addr queue = 0; queue < QUEUES; queue++) {
+		pieces[count++] =
+			(struct gm_region_config){.start = at, .size = RING(queue) + CUT - at};
+		at = RING(queue) + CUT;
+	}
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		pieces[count++] = (struct gm_region_config){.start = at, .size = cuts[i] - at};
+		at = cuts[i];
+	}
+	pieces[count - 1].flags = GM_REGION_READ_ONLY;
+	FUZZ_CHECK(!gm_memory_from_configs(pieces, count, &memory, NULL));
 	return memory;
 }
 
