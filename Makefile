@@ -26,10 +26,10 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 # writing it, starts over with.
 
 goals := $(or $(MAKECMDGOALS),all)
-setup_goals := $(filter demo test prove bench bench-lab lint docs lab-test lab-test-full faults lost valgrind fuzz fuzz-smoke,$(goals))
+setup_goals := $(filter demo test deb check-package prove bench bench-lab lint docs lab-test lab-test-full faults lost valgrind fuzz fuzz-smoke,$(goals))
 install := $(if $(setup_goals),--install)
 ifneq ($(filter-out help clean,$(goals)),)
-include build/deps-build.mk $(setup_goals:%=build/deps-%.mk)
+include build/deps-build.mk $(patsubst %,build/deps-%.mk,$(sort $(patsubst deb,package,$(setup_goals:check-package=package))))
 ifneq ($(filter tests,$(goals))$(findstring /tests/,$(goals)),)
 include build/deps-test.mk
 endif

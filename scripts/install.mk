@@ -14,12 +14,14 @@ DOCDIR ?= $(PREFIX)/share/doc/vmm
 LIBDOCDIR ?= $(PREFIX)/share/doc/guestmem
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
 
 # --- manual pages -------------------------------------------------------------------------------
 
 PAGES := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
-.PHONY: man install install-static uninstall
+.PHONY: man install install-static uninstall deb check-package
 man: $(PAGES) ## the manual pages, in build/man
 
 # The date in a page is that of the last change, so that the same sources make the same page.
@@ -43,6 +45,7 @@ INSTALLED := $(call into,$(B)/vmm,755,$(BINDIR)) \
 	$(call into,$(SHARED),755,$(LIBDIR)) \
 	$(call into,$(B)/install/guestmem.pc,644,$(LIBDIR)/pkgconfig) \
 	$(if $(filter no,$(MAN)),,$(call man_into,$(PAGES))) \
+	$(call into,$(B)/install/vmm@.service,644,$(UNITDIR)) \
 	packaging/completion/vmm.bash|644|$(BASHDIR)/vmm \
 	packaging/completion/_vmm|644|$(ZSHDIR)/_vmm \
 	$(call into,README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard LICENSES/*),644,$(DOCDIR)) \
@@ -62,6 +65,8 @@ install: library $(B)/vmm $(if $(filter no,$(MAN)),,$(PAGES)) ## install vmm and
 	$(Q)mkdir -p $(B)/install
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' guestmem/guestmem.pc.in >$(B)/install/guestmem.pc
+	$(Q)sed -e 's|@BINDIR@|$(BINDIR)|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|' packaging/vmm@.service.in \
+		>$(B)/install/vmm@.service
 	$(call place,$(INSTALLED))
 	$(Q)ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libguestmem.so
@@ -77,3 +82,9 @@ uninstall: ## remove what install and install-static put there
 	$(Q)for dir in $(INCLUDEDIR)/guestmem $(DOCDIR)/vmm $(DOCDIR)/devices $(DOCDIR)/docs $(DOCDIR)/layouts \
 		$(DOCDIR) $(LIBDOCDIR)/examples $(LIBDOCDIR); do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; done
+
+deb: ## the Debian packages, in build/deb
+	$(Q)scripts/make-deb
+
+check-package: build/vmm static library man ## the Debian packages in a clean Debian: install, use, purge
+	$(Q)scripts/check-package
