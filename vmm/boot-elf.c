@@ -253,7 +253,7 @@ static int take_segments(struct elf *elf, struct placement *placement)
 {
 	for (size_t i = 0; i < elf->count; i++) {
 		const struct segment *segment = &elf->segments[i];
-		char what[40];
+		char what[48];
 
 		snprintf(what, sizeof(what), "the kernel, segment %zu", i);
 		if (segment->type == PT_LOAD &&

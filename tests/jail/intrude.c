@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "tests/jail/actions.h"
@@ -55,17 +54,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }
 
-ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
-{
-	if (gettid() != getpid())
-		here("io");
-	return syscall(SYS_preadv2, fd, iov, count, offset, 0, flags);
-}
-
-ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
-	__attribute__((alias("preadv2")));
-
-/* Not every read comes to a disk's thread; what makes a write durable does. */
+/* Reads and writes may be had on other threads; what makes them durable is a disk's own thread's. */
 int fdatasync(int fd)
 {
 	if (gettid() != getpid())

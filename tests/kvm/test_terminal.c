@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/kvm/suites.h"
@@ -122,6 +123,30 @@ START_TEST(test_signals_without_terminal)
 }
 END_TEST
 
+/*
+ * However soon after the first output it comes: before the loop waits, while it begins to, and
+ * later. How much later is one of many moments each time.
+ */
+START_TEST(test_signals_at_once)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct timespec pause = {.tv_sec = 0};
+
+	NEED_KVM();
+	for (unsigned int i = 0; i < 45; i++) {
+		int signal = signals[i % 3];
+
+		pause.tv_nsec = (long)i * 10000;
+		vm_start(&vm, ARGS(tiny("spin"), "--flat", "0x1000"));
+		vm_expect_output(&vm, "s");
+		if (i)
+			nanosleep(&pause, NULL);
+		kill(vm.pid, signal);
+		ck_assert_int_eq(vm_wait(&vm), 128 + signal);
+	}
+}
+END_TEST
+
 static bool stops_within_a_second(void)
 {
 	int status;
@@ -232,6 +257,7 @@ Suite *terminal_suite(void)
 	tcase_add_test(tcase, test_guest_ends);
 	tcase_add_loop_test(tcase, test_signals_on_terminal, 0, count);
 	tcase_add_loop_test(tcase, test_signals_without_terminal, 0, count);
+	tcase_add_test(tcase, test_signals_at_once);
 	tcase_add_test(tcase, test_suspend);
 	tcase_add_test(tcase, test_reader_goes);
 	tcase_add_test(tcase, test_reader_sleeps);

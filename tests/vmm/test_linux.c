@@ -186,6 +186,57 @@ START_TEST(bzimage_lands_whole_however_memory_is_cut)
 }
 END_TEST
 
+/* How often this process has asked the kernel to read. */
+static unsigned long reads(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	unsigned long count = 0;
+	char line[80];
+
+	ck_assert_ptr_nonnull(io);
+	while (fgets(line, sizeof(line), io))
+		sscanf(line, "syscr: %lu", &count);
+	fclose(io);
+	return count;
+}
+
+/*
+ * A kernel and an initrd of 32 MiB each, in pieces of 64 KiB: one read that scatters for each,
+ * whatever their size, and the few that look at headers. (Reads of /proc/self/io count, too.)
+ */
+START_TEST(large_files_are_read_in_one_go)
+{
+	struct gm_memory *memory = make_memory("1M,seed=5", REGIONS("0:128M"));
+	struct boot_params params = {.cmdline = ""};
+	char initrd[] = "/tmp/test-ird.XXXXXX";
+	struct test_image image;
+	struct boot_state state;
+	struct report report;
+	unsigned long before, least, small, large;
+
+	before = reads();
+	least = reads() - before;
+	write_file(initrd, "x", 1);
+	params.initrd = initrd;
+	new_image(&image);
+	header_of(&image)->init_size = 33 << 20;
+	params.kernel = write_image(&image);
+	before = reads();
+	ck_assert_msg(boot_load(&params, memory, &state, &report) == 0, "%s", report.text);
+	small = reads() - before - least;
+	ck_assert_int_eq(truncate(initrd, 32 << 20), 0);
+	ck_assert_int_eq(truncate(params.kernel, 32 << 20), 0);
+	before = reads();
+	ck_assert_msg(boot_load(&params, memory, &state, &report) == 0, "%s", report.text);
+	large = reads() - before - least;
+	ck_assert_uint_eq(large, small);
+	ck_assert_uint_le(large, 6);
+	unlink(params.kernel);
+	unlink(initrd);
+	gm_memory_put(memory);
+}
+END_TEST
+
 /* Where it would like to be there is no RAM: elsewhere, aligned, with all it needs. */
 START_TEST(bzimage_moves)
 {
@@ -427,6 +478,7 @@ Suite *suite_linux(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, bzimage_lands_whole_however_memory_is_cut, 0, 6);
+	tcase_add_test(tcase, large_files_are_read_in_one_go);
 	tcase_add_test(tcase, bzimage_moves);
 	tcase_add_test(tcase, memory_map_of_many_entries);
 	tcase_add_loop_test(tcase, bad_bzimage_is_refused, 0, (int)(sizeof(bad) / sizeof(bad[0])));
