@@ -206,7 +206,7 @@ static int add_regions(struct map_rows *rows, const struct map *map, size_t at, 
 static int add_window(struct map_rows *rows, const struct map_window *window, bool inside)
 {
 	struct map_row *row = add_row(rows);
-	char pin[24] = "";
+	char name[2 * MAP_NAME_MAX], pin[24] = "";
 
 	if (!row)
 		return -1;
@@ -216,8 +216,8 @@ static int add_window(struct map_rows *rows, const struct map_window *window, bo
 	row->inside = inside;
 	if (window->pin >= 0)
 		snprintf(pin, sizeof(pin), ", pin %d", window->pin);
-	map_fit(row->text, sizeof(row->text) - sizeof(pin), 120, window->name);
-	strcat(row->text, pin);
+	map_fit(name, sizeof(name), 120, window->name);
+	snprintf(row->text, sizeof(row->text), "%s%s", name, pin);
 	return 0;
 }
 

@@ -170,11 +170,10 @@ void map_title(const struct map *map, char *text, size_t size)
 	if (map->kernel) {
 		const char *slash = strrchr(map->kernel, '/');
 
-		map_fit(name, sizeof(name) - 2, 60, slash ? slash + 1 : map->kernel);
-		strcat(name, ": ");
+		map_fit(name, sizeof(name), 60, slash ? slash + 1 : map->kernel);
 	}
-	snprintf(text, size, "%s%zu region%s, %s of memory", name, map->region_count,
-		 map->region_count == 1 ? "" : "s", bytes);
+	snprintf(text, size, "%s%s%zu region%s, %s of memory", name, *name ? ": " : "",
+		 map->region_count, map->region_count == 1 ? "" : "s", bytes);
 }
 
 void map_row_sum(const struct map_row *row, char *text, size_t size)

@@ -36,8 +36,8 @@ struct parse {
 	struct report *report;
 	const char *fragment; /* --fragment as given */
 	bool needs_kernel;
-	unsigned int files;   /* of --config, read so far */
-	bool print;           /* --print-config */
+	unsigned int files; /* of --config, read so far */
+	bool print;         /* --print-config */
 };
 
 struct option_row {
