@@ -127,6 +127,9 @@ $(B)/vmm-static: $(SMALL) vmm/static.ld
 # Nothing unwinds through the monitor but debuggers, which read what -g writes.
 $(VMM_OBJS) $(DEVICES_OBJS) $(EXTRA_OBJS) $(O)/vmm/main.o $(SMALL): CFLAGS_ALL += $(if $(SANITIZE),,-fno-asynchronous-unwind-tables)
 
+# Others need not be compiled again when a library is another one.
+$(O)/vmm/version.o $(O)/small/vmm/version.o: CFLAGS_ALL += $(DEP_VERSIONS)
+
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -173,9 +176,11 @@ $(foreach dir,$(TEST_DIRS),$(eval $(call test_program,$(dir))))
 
 FUZZ_PARTS := $(O)/tests/fuzz/device.o $(O)/tests/devices/net-fake.o $(O)/devices/net-user-words.o
 FUZZ_memory := $(filter $(O)/tests/guestmem/property%,$(call objs,tests/guestmem))
+FUZZ_config := $(filter $(O)/vmm/config%,$(EXTRA_OBJS))
 FUZZ_gdb := $(O)/tests/vmm/gdb-fake.o
 FUZZ_control := $(O)/vmm/control-session.o $(O)/vmm/ctl-table.o
 # What may reach out to the host is answered by the target.
+FUZZ_LDFLAGS_config := -Wl,--wrap=fopen
 FUZZ_LDFLAGS_options := $(patsubst %,-Wl$(comma)--wrap=%,open __open_2 fopen connect bind mkfifo unlink posix_openpt)
 link_fuzz = $(Q)$(CC) $(LDFLAGS_ALL) $(FUZZ_LDFLAGS_$*) $(1) -o $@ $(filter %.o,$^) $(LIBS) $(DEP_LIBS)
 

@@ -76,6 +76,11 @@ int chardev_open_connect(struct chardev *chardev, const char *option, const char
 int chardev_open_pipe(struct chardev *chardev, const char *option, const char *path,
 		      struct report *report);
 
+/* Whether they would; without a change. */
+int chardev_check_socket(const char *option, const char *path, struct report *report);
+int chardev_check_connect(const char *option, const char *path, struct report *report);
+int chardev_check_pipe(const char *option, const char *path, struct report *report);
+
 /* Wait for clients. Without a listener there is nothing to do. */
 void chardev_listen(struct chardev *chardev);
 

@@ -15,6 +15,7 @@
 
 #include "devices/chardev-impl.h"
 #include "devices/confine.h"
+#include "devices/try-path.h"
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
@@ -103,19 +104,50 @@ int chardev_open_socket(struct chardev *chardev, const char *option, const char 
 	return 0;
 }
 
+static int check_length(const char *option, const char *path, struct report *report)
+{
+	if (strlen(path) <= UNIX_PATH_LIMIT)
+		return 0;
+	return report_fail(report, REPORT_USER,
+			   "%s: '%s' has %zu bytes; the path of a socket has at most %zu", option,
+			   path, strlen(path), UNIX_PATH_LIMIT);
+}
+
+static int cannot_connect(const char *option, const char *path, struct report *report)
+{
+	return report_fail(report, report_whose(errno), "%s: cannot connect to '%s': %s", option,
+			   path, strerror(errno));
+}
+
+int chardev_check_socket(const char *option, const char *path, struct report *report)
+{
+	return unix_try_listen(option, path, UNIX_PATH_LIMIT, report);
+}
+
+/* Somebody may begin to listen only later; what is no socket will not. */
+int chardev_check_connect(const char *option, const char *path, struct report *report)
+{
+	struct stat st;
+
+	if (check_length(option, path, report))
+		return -1;
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		errno = ENOTSOCK;
+	else if (access(path, W_OK) == 0)
+		return 0;
+	return cannot_connect(option, path, report);
+}
+
 int chardev_open_connect(struct chardev *chardev, const char *option, const char *path,
 			 struct report *report)
 {
 	int fd;
 
-	if (strlen(path) > UNIX_PATH_LIMIT)
-		return report_fail(report, REPORT_USER,
-				   "%s: '%s' has %zu bytes; the path of a socket has at most %zu",
-				   option, path, strlen(path), UNIX_PATH_LIMIT);
+	if (check_length(option, path, report))
+		return -1;
 	fd = unix_connect(path);
 	if (fd < 0)
-		return report_fail(report, report_whose(errno), "%s: cannot connect to '%s': %s",
-				   option, path, strerror(errno));
+		return cannot_connect(option, path, report);
 	chardev->socket = true;
 	chardev->in = fd;
 	chardev->out = fd;
@@ -135,6 +167,12 @@ static int check_fifo(const struct chardev_file *fifo, const char *option, struc
 	return 0;
 }
 
+static int cannot_make_fifo(const struct chardev_file *fifo, const char *option, struct report *report)
+{
+	return report_fail(report, report_whose(errno), "%s: cannot create the FIFO '%s': %s",
+			   option, fifo->path, strerror(errno));
+}
+
 static int make_fifo(struct chardev_file *fifo, const char *option, struct report *report)
 {
 	struct stat st;
@@ -142,8 +180,7 @@ static int make_fifo(struct chardev_file *fifo, const char *option, struct repor
 	if (mkfifo(fifo->path, 0600)) {
 		if (errno == EEXIST)
 			return 0;
-		return report_fail(report, report_whose(errno), "%s: cannot create the FIFO '%s': %s",
-				   option, fifo->path, strerror(errno));
+		return cannot_make_fifo(fifo, option, report);
 	}
 	fifo->made = true;
 	if (lstat(fifo->path, &st))
@@ -174,7 +211,8 @@ static int open_fifos(struct chardev *chardev)
 	return chardev->in < 0 ? -1 : 0;
 }
 
-int chardev_open_pipe(struct chardev *chardev, const char *option, const char *path,
+/* The names of the two FIFOs, if they may be some. */
+static int name_fifos(struct chardev_file fifos[2], const char *option, const char *path,
 		      struct report *report)
 {
 	static const char *const ends[] = {"in", "out"};
@@ -182,16 +220,40 @@ int chardev_open_pipe(struct chardev *chardev, const char *option, const char *p
 	if (strlen(path) + sizeof(".out") > PATH_MAX)
 		return report_fail(report, REPORT_USER, "%s pipe=%s: %s", option, path,
 				   strerror(ENAMETOOLONG));
+	for (int i = 0; i < 2; i++) {
+		snprintf(fifos[i].path, PATH_MAX, "%s.%s", path, ends[i]);
+		if (check_fifo(&fifos[i], option, report))
+			return -1;
+	}
+	return 0;
+}
+
+int chardev_check_pipe(const char *option, const char *path, struct report *report)
+{
+	struct chardev_file *fifos = calloc(2, sizeof(*fifos));
+	int err;
+
+	if (!fifos)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	err = name_fifos(fifos, option, path, report);
+	for (int i = 0; i < 2 && !err; i++) {
+		if (try_write(fifos[i].path))
+			err = cannot_make_fifo(&fifos[i], option, report);
+	}
+	free(fifos);
+	return err;
+}
+
+int chardev_open_pipe(struct chardev *chardev, const char *option, const char *path,
+		      struct report *report)
+{
 	chardev->files = calloc(2, sizeof(*chardev->files));
 	if (!chardev->files)
 		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
 	chardev->file_count = 2;
 	chardev->may_leave = true;
-	for (int i = 0; i < 2; i++) {
-		snprintf(chardev->files[i].path, PATH_MAX, "%s.%s", path, ends[i]);
-		if (check_fifo(&chardev->files[i], option, report))
-			return -1;
-	}
+	if (name_fifos(chardev->files, option, path, report))
+		return -1;
 	for (int i = 0; i < 2; i++) {
 		if (make_fifo(&chardev->files[i], option, report))
 			return -1;

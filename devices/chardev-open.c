@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "devices/chardev-impl.h"
+#include "devices/near.h"
+#include "devices/try-path.h"
 
 /* Whose standard input and output are; set-up and teardown are one thread's. */
 static struct chardev *stdio_owner;
@@ -131,40 +133,82 @@ static int open_null(struct chardev *chardev, const char *option, const char *pa
 	return 0;
 }
 
-static const struct {
+static int check_stdio(const char *option, const char *path, struct report *report)
+{
+	static char checked[64];
+
+	(void)path;
+	if (*checked)
+		return report_fail(report, REPORT_USER,
+				   "%s stdio: standard input and output are taken by %s", option,
+				   checked);
+	snprintf(checked, sizeof(checked), "%s", option);
+	return 0;
+}
+
+static int check_file(const char *option, const char *path, struct report *report)
+{
+	if (try_write(path))
+		return report_fail(report, report_whose(errno), "%s file=%s: %s", option, path,
+				   strerror(errno));
+	return 0;
+}
+
+static const struct kind {
 	const char *word; /* with '=' at its end: a path follows */
 	int (*open)(struct chardev *chardev, const char *option, const char *path,
 		    struct report *report);
+	int (*check)(const char *option, const char *path, struct report *report);
 } kinds[] = {
-	{"stdio", open_stdio},
-	{"null", open_null},
-	{"pty", open_pty},
-	{"file=", open_file},
-	{"socket=", chardev_open_socket},
-	{"connect=", chardev_open_connect},
-	{"pipe=", chardev_open_pipe},
+	{"stdio", open_stdio, check_stdio},
+	{"null", open_null, NULL},
+	{"pty", open_pty, NULL},
+	{"file=", open_file, check_file},
+	{"socket=", chardev_open_socket, chardev_check_socket},
+	{"connect=", chardev_open_connect, chardev_check_connect},
+	{"pipe=", chardev_open_pipe, chardev_check_pipe},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static int open_kind(struct chardev *chardev, const char *option, const char *spec,
-		     struct report *report)
+/* The kind of @spec and the path that follows; NULL (@report). */
+static const struct kind *find_kind(const char *option, const char *spec, const char **path,
+				    struct report *report)
 {
+	struct near near = {.text = spec};
+
 	for (size_t i = 0; i < KINDS; i++) {
 		size_t len = strlen(kinds[i].word);
 		bool takes_path = kinds[i].word[len - 1] == '=';
 
+		near_try(&near, kinds[i].word);
 		if (strncmp(spec, kinds[i].word, len) != 0 || (!takes_path && spec[len]))
 			continue;
-		if (takes_path && !spec[len])
-			return report_fail(report, REPORT_USER, "%s %s: the path is missing",
-					   option, spec);
-		return kinds[i].open(chardev, option, spec + len, report);
+		*path = spec + len;
+		if (!takes_path || **path)
+			return &kinds[i];
+		report_fail(report, REPORT_USER, "%s %s: the path is missing", option, spec);
+		return NULL;
 	}
-	return report_fail(report, REPORT_USER,
-			   "%s %s: not a backend; there are stdio, null, pty, file=PATH, "
-			   "socket=PATH, connect=PATH and pipe=PATH",
-			   option, spec);
+	if (near.best)
+		report_fail(report, REPORT_USER, "%s %s: not a backend; did you mean %s%s?", option,
+			    spec, near.best, strchr(near.best, '=') ? "PATH" : "");
+	else
+		report_fail(report, REPORT_USER,
+			    "%s %s: not a backend; there are stdio, null, pty, file=PATH, "
+			    "socket=PATH, connect=PATH and pipe=PATH",
+			    option, spec);
+	return NULL;
+}
+
+int chardev_check(const char *option, const char *spec, struct report *report)
+{
+	const char *path;
+	const struct kind *kind = find_kind(option, spec, &path, report);
+
+	if (!kind)
+		return -1;
+	return kind->check ? kind->check(option, path, report) : 0;
 }
 
 /* --- the observer -------------------------------------------------------------------------------- */
@@ -190,8 +234,12 @@ void chardev_printed(struct chardev *chardev, const void *data, size_t len)
 int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,
 		 struct report *report)
 {
-	struct chardev *chardev = calloc(1, sizeof(*chardev));
+	const char *path;
+	const struct kind *kind = find_kind(option, spec, &path, report);
+	struct chardev *chardev = kind ? calloc(1, sizeof(*chardev)) : NULL;
 
+	if (!kind)
+		return -1;
 	if (!chardev)
 		return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
 	chardev->loop = loop;
@@ -205,7 +253,7 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 	chardev->out = -1;
 	chardev->out_watched = -1;
 	chardev->wake = -1;
-	if (open_kind(chardev, option, spec, report)) {
+	if (kind->open(chardev, option, path, report)) {
 		chardev_close(chardev);
 		return -1;
 	}

@@ -53,6 +53,12 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 void chardev_close(struct chardev *chardev);
 
 /*
+ * Whether @spec could be opened, too, as far as can be told without making or connecting anything.
+ * 0 or -1 (@report).
+ */
+int chardev_check(const char *option, const char *spec, struct report *report);
+
+/*
  * All that the user can get wrong is right, and the guest is about to run: files of file=, which
  * opening left as they were, are emptied, and stay. Set-up.
  */

@@ -18,3 +18,16 @@ const struct device_type *const device_types[] = {
 	&virtio_balloon_type, /* --balloon */
 	NULL,
 };
+
+int device_check(const struct device_type *type, const char *option, const char *args,
+		 struct loop *loop, struct report *report)
+{
+	struct virtio_device *device;
+
+	if (type->check)
+		return type->check(option, args, report);
+	if (type->create(option, args, loop, &device, report))
+		return -1;
+	virtio_device_free(device);
+	return 0;
+}

@@ -8,6 +8,7 @@
 #define DEVICES_DEVICES_H
 
 #include "devices/loop.h"
+#include "devices/near.h"
 #include "devices/report.h"
 #include "devices/virtio.h"
 
@@ -18,8 +19,9 @@ struct device_type {
 	 * out begins with "[=" and is taken behind a '=' only, never from the next word.
 	 */
 	const char *args;
-	const char *help; /* one line */
-	bool several;     /* the option may be repeated */
+	const char *help;                /* one line */
+	bool several;                    /* the option may be repeated */
+	const struct device_word *words; /* of its argument, up to one without a name */
 	/*
 	 * Make a device from the option's argument (NULL if there is none). @option ("--disk") is
 	 * for messages. On success *out is owned by the caller, who ends it with
@@ -28,7 +30,16 @@ struct device_type {
 	 */
 	int (*create)(const char *option, const char *args, struct loop *loop,
 		      struct virtio_device **out, struct report *report);
+	/*
+	 * Check the argument as far as can be without anything that others would see. NULL:
+	 * create() does nothing of the kind, so that it and an end are the check.
+	 */
+	int (*check)(const char *option, const char *args, struct report *report);
 };
+
+/* Whether create() would find something wrong: by check(), or by doing it. 0 or -1 (@report). */
+int device_check(const struct device_type *type, const char *option, const char *args,
+		 struct loop *loop, struct report *report);
 
 /* NULL-terminated. */
 extern const struct device_type *const device_types[];

@@ -79,3 +79,12 @@ void near_try(struct near *near, const char *word)
 		near->score = score;
 	}
 }
+
+const char *near_word(const char *text, const struct device_word *words)
+{
+	struct near near = {.text = text};
+
+	for (; words->word; words++)
+		near_try(&near, words->word);
+	return near.best;
+}

@@ -95,12 +95,18 @@ static const struct {
 int net_tap_take_word(const char *option, char *word, struct net_tap_config *config,
 		      struct report *report)
 {
+	struct near near = {.text = word};
+
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		size_t len = strlen(words[i].name);
 
 		if (strncmp(word, words[i].name, len) == 0)
 			return words[i].take(option, word + len, config, report);
+		near_try(&near, words[i].name);
 	}
+	if (near.best)
+		return report_fail(report, REPORT_USER, "%s: '%s': unknown word; did you mean %s?",
+				   option, word, near.best);
 	return report_fail(report, REPORT_USER, "%s: '%s': unknown word, " KNOWN, option, word);
 }
 
@@ -169,26 +175,56 @@ static int attach(int fd, unsigned int wanted, struct net_tap_queues *queues)
 	return 0;
 }
 
+static int find_interface(const char *option, const struct net_tap_config *config,
+			  struct report *report)
+{
+	if (!config->ifname || if_nametoindex(config->ifname))
+		return 0;
+	return report_fail(report, REPORT_HOST,
+			   "%s: ifname '%s' does not exist; right is: " HOW_TO_ADD, option,
+			   config->ifname, config->ifname, config->queues > 1 ? " multi_queue" : "",
+			   "$USER");
+}
+
+static int no_tun(const char *option, struct report *report)
+{
+	return report_fail(report, REPORT_HOST, "%s: " TUN " cannot be opened: %s%s", option,
+			   strerror(errno), errno == ENOENT ? "; right is: modprobe tun" : "");
+}
+
+static int not_open(const char *option, int fd, struct report *report)
+{
+	return report_fail(report, REPORT_USER, "%s: fd '%d' is not open", option, fd);
+}
+
+int net_tap_try(const char *option, const struct net_tap_config *config, struct report *report)
+{
+	for (unsigned int i = 0; i < config->fd_count; i++) {
+		if (fcntl(config->fds[i], F_GETFD) < 0)
+			return not_open(option, config->fds[i], report);
+	}
+	if (config->fd_count)
+		return 0;
+	if (find_interface(option, config, report))
+		return -1;
+	return access(TUN, R_OK | W_OK) ? no_tun(option, report) : 0;
+}
+
 static int open_interface(const char *option, const struct net_tap_config *config,
 			  struct net_tap_queues *queues, struct report *report)
 {
 	const unsigned int wanted = config->queues ? config->queues : 1;
 
 	queues->is_new = !config->ifname;
-	if (config->ifname && !if_nametoindex(config->ifname))
-		return report_fail(report, REPORT_HOST,
-				   "%s: ifname '%s' does not exist; right is: " HOW_TO_ADD, option,
-				   config->ifname, config->ifname, wanted > 1 ? " multi_queue" : "",
-				   "$USER");
+	if (find_interface(option, config, report))
+		return -1;
 	snprintf(queues->ifname, sizeof(queues->ifname), "%s",
 		 config->ifname ? config->ifname : "tap%d");
 	while (queues->count < wanted) {
 		int fd = open(TUN, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 		if (fd < 0)
-			return report_fail(report, REPORT_HOST, "%s: " TUN " cannot be opened: %s%s",
-					   option, strerror(errno),
-					   errno == ENOENT ? "; right is: modprobe tun" : "");
+			return no_tun(option, report);
 		queues->fds[queues->count++] = fd;
 		if (attach(fd, wanted, queues))
 			return report_attach(option, config, queues->count - 1, report);
@@ -204,7 +240,7 @@ static int adopt(const char *option, int given, struct net_tap_queues *queues, s
 	int fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
-		return report_fail(report, REPORT_USER, "%s: fd '%d' is not open", option, given);
+		return not_open(option, given, report);
 	queues->fds[queues->count++] = fd;
 	if (ioctl(fd, TUNGETIFF, &ifr))
 		return report_fail(report, REPORT_USER,

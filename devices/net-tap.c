@@ -318,22 +318,39 @@ fail:
 	return -1;
 }
 
-static int tap_open(const char *option, char *words, struct loop *loop, struct net_backend **out,
-		    struct report *report)
+static int take_words(const char *option, char *words, struct net_tap_config *config,
+		      struct report *report)
 {
-	struct net_tap_config config = {0};
 	char *word;
 	int err = 0;
 
 	while (!err && (word = strsep(&words, ",")))
-		err = net_tap_take_word(option, word, &config, report);
-	if (!err)
-		err = net_tap_check(option, &config, report);
-	return err ? err : start(option, &config, loop, out, report);
+		err = net_tap_take_word(option, word, config, report);
+	return err ? err : net_tap_check(option, config, report);
+}
+
+static int tap_open(const char *option, char *words, struct loop *loop, struct net_backend **out,
+		    struct report *report)
+{
+	struct net_tap_config config = {0};
+
+	if (take_words(option, words, &config, report))
+		return -1;
+	return start(option, &config, loop, out, report);
+}
+
+static int tap_check(const char *option, char *words, struct report *report)
+{
+	struct net_tap_config config = {0};
+
+	if (take_words(option, words, &config, report))
+		return -1;
+	return net_tap_try(option, &config, report);
 }
 
 const struct net_backend_type net_tap_type = {
 	.name = "tap",
 	.args = "[ifname=NAME|fd=N[:N...]][,queues=N]",
 	.open = tap_open,
+	.check = tap_check,
 };

@@ -43,6 +43,8 @@ struct net_tap_queues {
 /* Open them. What is in @queues is the caller's to close, also after a failure. 0 or -1 (@report). */
 int net_tap_open_queues(const char *option, const struct net_tap_config *config,
 			struct net_tap_queues *queues, struct report *report);
+/* Whether they could be opened, without doing it. 0 or -1 (@report). */
+int net_tap_try(const char *option, const struct net_tap_config *config, struct report *report);
 void net_tap_close_queues(struct net_tap_queues *queues);
 
 /* Have frames that are received need what TUN_F_ says, at most. 0, or -1 and errno. */

@@ -57,6 +57,8 @@ struct net_user_stack {
 };
 
 /* The library keeps its clock and the host's name server in globals: one stack at a time is in it. */
+const char net_user_library[] = SLIRP_VERSION_STRING;
+
 static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
@@ -378,6 +380,16 @@ static int start_thread(struct net_user_stack *stack)
 		return err;
 	pthread_setname_np(stack->thread, "net-user");
 	return 0;
+}
+
+int net_user_stack_check(const char *option, struct report *report)
+{
+	int err;
+
+	pthread_mutex_lock(&library_lock);
+	err = load(option, report);
+	pthread_mutex_unlock(&library_lock);
+	return err;
 }
 
 /* All but the thread, which does not run. */

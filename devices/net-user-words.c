@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/near.h"
 #include "devices/net-user.h"
 
 #define HOSTFWD_RIGHT "tcp|udp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT, as in tcp::2222-:22"
@@ -165,12 +166,18 @@ static const struct {
 int net_user_take_word(const char *option, const char *word, struct net_user_config *config,
 		       struct report *report)
 {
+	struct near near = {.text = word};
+
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		size_t len = strlen(words[i].name);
 
 		if (strncmp(word, words[i].name, len) == 0)
 			return words[i].take(option, word + len, config, report);
+		near_try(&near, words[i].name);
 	}
+	if (near.best)
+		return report_fail(report, REPORT_USER, "%s: '%s': unknown word; did you mean %s?",
+				   option, word, near.best);
 	return report_fail(
 		report, REPORT_USER,
 		"%s: '%s': unknown word, known are hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT, "

@@ -153,8 +153,9 @@ fail:
 	return -1;
 }
 
-static int user_open(const char *option, char *words, struct loop *loop, struct net_backend **out,
-		     struct report *report)
+/* Without @out it is only checked. */
+static int take(const char *option, char *words, struct loop *loop, struct net_backend **out,
+		struct report *report)
 {
 	struct net_user_config config = {
 		.network.s_addr = htonl(0x0a000200),
@@ -168,13 +169,26 @@ static int user_open(const char *option, char *words, struct loop *loop, struct 
 	if (!err)
 		err = net_user_check(option, &config, report);
 	if (!err)
-		err = start(option, &config, loop, out, report);
+		err = out ? start(option, &config, loop, out, report)
+			  : net_user_stack_check(option, report);
 	free(config.forwards);
 	return err;
+}
+
+static int user_open(const char *option, char *words, struct loop *loop, struct net_backend **out,
+		     struct report *report)
+{
+	return take(option, words, loop, out, report);
+}
+
+static int user_check(const char *option, char *words, struct report *report)
+{
+	return take(option, words, NULL, NULL, report);
 }
 
 const struct net_backend_type net_user_type = {
 	.name = "user",
 	.args = "[hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT]...[,net=ADDR/BITS][,restrict=on|off]",
 	.open = user_open,
+	.check = user_check,
 };

@@ -56,6 +56,9 @@ struct net_user_stack;
 int net_user_stack_new(const char *option, const struct net_user_config *config,
 		       struct net_user_stack **out, int *fd, struct report *report);
 
+/* Whether the library it needs is there. */
+int net_user_stack_check(const char *option, struct report *report);
+
 /* End the stack, its thread, its connections and forwards. */
 void net_user_stack_free(struct net_user_stack *stack);
 

@@ -23,6 +23,21 @@ static const struct {
 
 #define KNOWN_BACKENDS "known are user and tap"
 
+const struct device_word net_words[] = {
+	{"user", "a network of its own, by the host's sockets (libslirp); or"},
+	{"tap", "a TAP interface of the host"},
+	{"mac=MAC", "the device's address (52:54:00:12:34:56 and those behind it)"},
+	{"mtu=BYTES", "what the guest is told, if less than the network's"},
+	{"hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT",
+	 "user: a port of the host goes to the guest; may be repeated"},
+	{"net=ADDR/BITS", "user: the network (10.0.2.0/24)"},
+	{"restrict=on|off", "user: the guest reaches nothing (off)"},
+	{"ifname=NAME", "tap: an interface that is there (one is made)"},
+	{"fd=N[:N...]", "tap: its queues as descriptors that are open"},
+	{"queues=N", "tap: pairs of queues, 1 to 8 (1)"},
+	{.word = NULL},
+};
+
 bool net_is_device_mac(const uint8_t *mac)
 {
 	static const uint8_t zeros[ETH_ALEN];
@@ -98,13 +113,16 @@ static int take_common(const char *option, char *words, struct net_options *opti
 	return 0;
 }
 
+/* Without @out it is only checked. */
 static int open_backend(const char *option, char *args, struct loop *loop,
 			struct net_options *options, struct net_backend **out, struct report *report)
 {
 	const char *name = strsep(&args, ",");
+	struct near near = {.text = name};
 	char *rest;
 
 	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+		near_try(&near, backends[i].name);
 		if (strcmp(name, backends[i].name) != 0)
 			continue;
 		if (!backends[i].type)
@@ -113,10 +131,13 @@ static int open_backend(const char *option, char *args, struct loop *loop,
 		options->backend = backends[i].name;
 		if (take_common(option, args, options, &rest, report))
 			return -1;
-		return backends[i].type->open(option, rest, loop, out, report);
+		return out ? backends[i].type->open(option, rest, loop, out, report)
+			   : backends[i].type->check(option, rest, report);
 	}
-	return report_fail(report, REPORT_USER, "%s %s: not a backend; " KNOWN_BACKENDS, option,
-			   name);
+	return report_fail(report, REPORT_USER,
+			   near.best ? "%s %s: not a backend; did you mean %s?"
+				     : "%s %s: not a backend; " KNOWN_BACKENDS,
+			   option, name, near.best);
 }
 
 int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,
@@ -131,4 +152,11 @@ int net_open(const char *option, const char *args, struct loop *loop, struct net
 	err = open_backend(option, copy, loop, options, out, report);
 	free(copy);
 	return err;
+}
+
+int net_try(const char *option, const char *args, struct report *report)
+{
+	struct net_options options;
+
+	return net_open(option, args, NULL, &options, NULL, report);
 }

@@ -19,10 +19,14 @@
 #include <sys/uio.h>
 
 #include "devices/loop.h"
+#include "devices/near.h"
 #include "devices/report.h"
 
 struct net_backend;
 struct virtio_device;
+
+/* Of all backends and of the device. */
+extern const struct device_word net_words[];
 
 /* No frame is longer, to be segmented or not: an IP packet of any length behind a VLAN tag. */
 #define NET_FRAME_MAX (sizeof(struct ether_header) + 4 + 65535)
@@ -95,6 +99,8 @@ struct net_backend_type {
 	 */
 	int (*open)(const char *option, char *words, struct loop *loop, struct net_backend **out,
 		    struct report *report);
+	/* Whether it would, as far as can be told without anything that others would see. */
+	int (*check)(const char *option, char *words, struct report *report);
 };
 
 /* What an argument of --net says whatever its backend is. */
@@ -112,6 +118,9 @@ bool net_is_device_mac(const uint8_t *mac);
 int net_open(const char *option, const char *args, struct loop *loop, struct net_options *options,
 	     struct net_backend **out, struct report *report);
 
+/* Whether it could be opened. 0 or -1 (@report). */
+int net_try(const char *option, const char *args, struct report *report);
+
 /*
  * The device on a backend, which is the device's to close from here on, and closed if this fails.
  * 0 or -1 (@report).
@@ -122,5 +131,7 @@ int net_device_new(const char *option, const struct net_options *options,
 extern const struct net_backend_type net_tap_type;
 /* User-mode networking, where it was built in; it needs a library that is loaded when asked for. */
 extern const struct net_backend_type net_user_type __attribute__((weak));
+/* The version of the library's header. */
+extern const char net_user_library[] __attribute__((weak));
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/confine.h"
+#include "devices/try-path.h"
 
 /* Host programs that may wait to be accepted. */
 #define BACKLOG 128
@@ -47,6 +48,12 @@ int unix_connect(const char *path)
 	return fd;
 }
 
+static int not_replaced(const char *option, const char *path, struct report *report)
+{
+	return report_fail(report, REPORT_USER,
+			   "%s: '%s' exists and is not a socket; it is not replaced", option, path);
+}
+
 /* What is at @path goes if it is a socket without a listener, and is refused otherwise. */
 static int make_way(const char *option, const char *path, struct report *report)
 {
@@ -56,9 +63,7 @@ static int make_way(const char *option, const char *path, struct report *report)
 	if (lstat(path, &st))
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
-		return report_fail(report, REPORT_USER,
-				   "%s: '%s' exists and is not a socket; it is not replaced",
-				   option, path);
+		return not_replaced(option, path, report);
 	fd = unix_connect(path);
 	if (fd >= 0)
 		close(fd);
@@ -73,16 +78,38 @@ static int make_way(const char *option, const char *path, struct report *report)
 	return 0;
 }
 
+static int check_path(const char *option, const char *path, size_t path_max, struct report *report)
+{
+	if (strlen(path) <= path_max)
+		return 0;
+	return report_fail(report, REPORT_USER,
+			   "%s: '%s' has %zu bytes; the path of a socket has at most %zu", option,
+			   path, strlen(path), path_max);
+}
+
+int unix_try_listen(const char *option, const char *path, size_t path_max, struct report *report)
+{
+	struct stat st;
+
+	if (check_path(option, path, path_max, report))
+		return -1;
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return not_replaced(option, path, report);
+	if (try_make(path) && errno != EEXIST)
+		return report_fail(report, report_whose(errno),
+				   "%s: cannot create the socket '%s': %s", option, path,
+				   strerror(errno));
+	return 0;
+}
+
 int unix_listen(const char *option, const char *path, size_t path_max,
 		struct unix_listener *listener, struct report *report)
 {
 	struct sockaddr_un addr;
 	struct stat st;
 
-	if (strlen(path) > path_max)
-		return report_fail(report, REPORT_USER,
-				   "%s: '%s' has %zu bytes; the path of a socket has at most %zu",
-				   option, path, strlen(path), path_max);
+	if (check_path(option, path, path_max, report))
+		return -1;
 	if (make_way(option, path, report))
 		return -1;
 	snprintf(listener->path, sizeof(listener->path), "%s", path);

@@ -29,6 +29,9 @@ struct unix_listener {
 int unix_listen(const char *option, const char *path, size_t path_max,
 		struct unix_listener *listener, struct report *report);
 
+/* Whether it could, as far as can be told without asking who may listen there. 0 or -1 (@report). */
+int unix_try_listen(const char *option, const char *path, size_t path_max, struct report *report);
+
 /* Close it and remove its file. */
 void unix_unlisten(struct unix_listener *listener);
 

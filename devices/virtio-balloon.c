@@ -16,6 +16,7 @@
 
 #include "devices/balloon.h"
 #include "devices/devices.h"
+#include "devices/units.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -175,37 +176,30 @@ struct words {
 
 #define PERIOD_MAX 86400
 
-/* A whole number of pages, with K, M or G behind the number. */
-static int parse_size(const char *option, const char *text, struct words *words, struct report *report)
+/* A whole number of pages. */
+static int take_size(const char *option, const char *text, struct words *words, struct report *report)
 {
-	char *end;
-	unsigned int shift;
 	uint64_t size;
 
-	errno = 0;
-	size = strtoull(text, &end, 10);
-	shift = !*end ? 0 : *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 64;
-	if (errno || shift == 64 || (shift && end[1]) || size > UINT64_MAX >> shift ||
-	    (size << shift) / PAGE_SIZE > UINT32_MAX || (size << shift) % PAGE_SIZE)
+	if (!parse_size(text, &size) || size % PAGE_SIZE || size / PAGE_SIZE > UINT32_MAX)
 		return report_fail(report, REPORT_USER,
 				   "%s: size '%s' is not a multiple of 4K below 16384G, for "
 				   "example 64M",
 				   option, text);
-	words->pages = (uint32_t)((size << shift) / PAGE_SIZE);
+	words->pages = (uint32_t)(size / PAGE_SIZE);
 	return 0;
 }
 
-static int parse_period(const char *option, const char *text, struct words *words,
-			struct report *report)
+static int take_period(const char *option, const char *text, struct words *words,
+		       struct report *report)
 {
-	char *end = NULL;
-	unsigned long seconds = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
+	uint64_t ms;
 
-	if (!seconds || *end || seconds > PERIOD_MAX)
+	if (!parse_time(text, &ms) || !ms || ms % 1000 || ms / 1000 > PERIOD_MAX)
 		return report_fail(report, REPORT_USER,
 				   "%s: stats '%s' is not a number of seconds from 1 to %d", option,
 				   text, PERIOD_MAX);
-	words->period = (unsigned int)seconds;
+	words->period = (unsigned int)(ms / 1000);
 	return 0;
 }
 
@@ -222,6 +216,14 @@ static int parse_switch(const char *option, const char *word, const char *text,
 	return 0;
 }
 
+static const struct device_word word_helps[] = {
+	{"SIZE", "what is in it at the start, as 64M (0)"},
+	{"stats=SECONDS", "how often the guest is asked for statistics (never)"},
+	{"deflate-on-oom=on|off", "a guest short of memory may take pages back (on)"},
+	{"reporting=on|off", "pages that become free are given back (on)"},
+	{.word = NULL},
+};
+
 static int parse_word(const char *option, const char *word, struct words *words, struct report *report)
 {
 	static const struct {
@@ -233,9 +235,9 @@ static int parse_word(const char *option, const char *word, struct words *words,
 	};
 
 	if (isdigit((unsigned char)*word))
-		return parse_size(option, word, words, report);
+		return take_size(option, word, words, report);
 	if (strncmp(word, "stats=", strlen("stats=")) == 0)
-		return parse_period(option, word + strlen("stats="), words, report);
+		return take_period(option, word + strlen("stats="), words, report);
 	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
 		size_t len = strlen(switches[i].name);
 
@@ -243,6 +245,9 @@ static int parse_word(const char *option, const char *word, struct words *words,
 			return parse_switch(option, word, word + len, switches[i].feature, words,
 					    report);
 	}
+	if (near_word(word, word_helps))
+		return report_fail(report, REPORT_USER, "%s: '%s': unknown word; did you mean %s?",
+				   option, word, near_word(word, word_helps));
 	return report_fail(report, REPORT_USER,
 			   "%s: '%s': unknown word, known are a size (64M), stats=SECONDS, "
 			   "deflate-on-oom=on|off, reporting=on|off",
@@ -320,5 +325,6 @@ const struct device_type virtio_balloon_type = {
 	.name = "balloon",
 	.args = "[=WORD[,WORD...]]",
 	.help = "a balloon: SIZE, stats=SECONDS, deflate-on-oom=off, reporting=off",
+	.words = word_helps,
 	.create = balloon_create,
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "devices/devices.h"
+#include "devices/units.h"
 
 #define BIT(n)       (UINT64_C(1) << (n))
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -201,7 +202,10 @@ static int word_block(struct blk_options *options, const char *option, const cha
 		      struct report *report)
 {
 	static const char *const names[] = {"512", "4096", NULL};
-	int which = one_of(option, "block", value, names, report);
+	uint64_t size;
+	int which = parse_size(value, &size) && size == IMAGE_BLOCK_MAX
+			    ? 1
+			    : one_of(option, "block", value, names, report);
 
 	options->image.block = which ? IMAGE_BLOCK_MAX : IMAGE_SECTOR;
 	return which < 0 ? -1 : 0;
@@ -249,6 +253,18 @@ static const struct {
 	{"discard=", word_discard},
 };
 
+static const struct device_word word_helps[] = {
+	{"ro", "the guest may only read (it may write)"},
+	{"id=TEXT", "what the guest can ask for, up to 20 bytes (none)"},
+	{"cache=writeback|writethrough|none",
+	 "a write is on the disk after a flush, at once, or past the page cache (writeback)"},
+	{"queues=N", "request queues, 1 to 16 (1)"},
+	{"block=512|4096", "bytes of a logical block (what the image needs, 512)"},
+	{"aio=io_uring|threads", "who does the requests (io_uring where it may be used)"},
+	{"discard=on|off", "give back what the guest discards (where the image can)"},
+	{.word = NULL},
+};
+
 static int parse_word(struct blk_options *options, const char *option, const char *word,
 		      struct report *report)
 {
@@ -259,6 +275,9 @@ static int parse_word(struct blk_options *options, const char *option, const cha
 		if (strncmp(word, words[i].name, len) == 0 && (has_value || word[len] == '\0'))
 			return words[i].set(options, option, word + len, report);
 	}
+	if (near_word(word, word_helps))
+		return report_fail(report, REPORT_USER, "%s: '%s': unknown word; did you mean %s?",
+				   option, word, near_word(word, word_helps));
 	return report_fail(
 		report, REPORT_USER,
 		"%s: '%s': unknown word, known are ro, id=TEXT, cache=, queues=, block=, "
@@ -426,5 +445,6 @@ const struct device_type virtio_blk_type = {
 	.args = "PATH[,ro][,id=TEXT][,WORD...]",
 	.help = "a disk; WORDs: cache=, queues=, block=, aio=, discard=",
 	.several = true,
+	.words = word_helps,
 	.create = blk_create,
 };

@@ -211,13 +211,15 @@ static int init_device(struct console *console, struct report *report)
 				  sizeof(console->config), report);
 }
 
+/* Without a @loop it is only looked whether it could be. */
 static int open_port(struct console_port *port, const char *option, const char *spec,
 		     struct loop *loop, struct report *report)
 {
 	char name[CONSOLE_NAME_MAX + 64];
 
 	snprintf(name, sizeof(name), "%s%s%s", option, port->id ? " port " : "", port->name);
-	return chardev_open(name, spec, loop, &port->chardev, report);
+	return loop ? chardev_open(name, spec, loop, &port->chardev, report)
+		    : chardev_check(name, spec, report);
 }
 
 /* Ends @console if it fails. */
@@ -269,10 +271,34 @@ static int console_create(const char *option, const char *args, struct loop *loo
 	return 0;
 }
 
+static const struct device_word words[] = {
+	{"SPEC", "what it is connected to; see --help=spec"},
+	{"port=NAME:SPEC", "a further port, which the guest finds by its name; may be repeated"},
+	{.word = NULL},
+};
+
+static int console_check(const char *option, const char *args, struct report *report)
+{
+	struct console *console = calloc(1, sizeof(*console));
+	const char *specs[CONSOLE_PORTS_MAX] = {0};
+	char *copy = strdup(args ? args : "");
+	int err = console && copy ? 0 : report_fail(report, REPORT_HOST, "%s: out of memory", option);
+
+	if (!err)
+		err = parse_ports(console, option, copy, specs, report);
+	for (unsigned int i = 0; !err && i < console->port_count; i++)
+		err = open_port(&console->ports[i], option, specs[i], NULL, report);
+	free(copy);
+	free(console);
+	return err;
+}
+
 const struct device_type virtio_console_type = {
 	.name = "console",
 	.args = "SPEC[,port=NAME:SPEC]...",
 	.help = "a virtio console, and further ports of it",
 	.several = true,
+	.words = words,
 	.create = console_create,
+	.check = console_check,
 };

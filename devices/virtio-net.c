@@ -305,10 +305,17 @@ static int net_create(const char *option, const char *args, struct loop *loop,
 	return net_device_new(option, &options, backend, out, report);
 }
 
+static int check(const char *option, const char *args, struct report *report)
+{
+	return net_try(option, args ? args : "", report);
+}
+
 const struct device_type virtio_net_type = {
 	.name = "net",
 	.args = "user|tap[,mac=MAC][,WORD...]",
 	.help = "a network; WORDs: hostfwd=tcp::2222-:22, net=; ifname=, queues=",
 	.several = true,
+	.words = net_words,
 	.create = net_create,
+	.check = check,
 };

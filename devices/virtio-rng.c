@@ -4,7 +4,6 @@
  * it comes or, with "rate=", as fast as tokens come into a bucket. A request that finds too few of
  * them stays in flight until a timer of the loop goes on with it.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "devices/devices.h"
+#include "devices/units.h"
 #include "devices/virtio.h"
 
 /*
@@ -219,25 +219,27 @@ static const struct virtio_ops rng_ops = {
 	.free = rng_free,
 };
 
-/* "rate=BYTES", with K or M behind the number. */
+static const struct device_word words[] = {
+	{"rate=BYTES", "bytes a second at most, as 64K (no limit)"},
+	{.word = NULL},
+};
+
+/* "rate=BYTES" */
 static int parse_rate(const char *option, const char *args, uint64_t *rate, struct report *report)
 {
 	const char *text = args + strlen("rate=");
-	char *end = NULL;
-	unsigned int shift;
 
+	if (strncmp(args, "rate=", strlen("rate=")) != 0 && near_word(args, words))
+		return report_fail(report, REPORT_USER, "%s: '%s': unknown word; did you mean %s?",
+				   option, args, near_word(args, words));
 	if (strncmp(args, "rate=", strlen("rate=")) != 0)
 		return report_fail(report, REPORT_USER,
 				   "%s: '%s': unknown word, known is rate=BYTES", option, args);
-	errno = 0;
-	*rate = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
-	shift = !end || !*end ? 0 : *end == 'K' ? 10 : *end == 'M' ? 20 : 64;
-	if (!*rate || errno || shift == 64 || (shift && end[1]) || *rate > RATE_MAX >> shift)
+	if (!parse_size(text, rate) || !*rate || *rate > RATE_MAX)
 		return report_fail(report, REPORT_USER,
 				   "%s: rate '%s' is not a number of bytes a second from 1 to "
 				   "1024M, for example 64K",
 				   option, text);
-	*rate <<= shift;
 	return 0;
 }
 
@@ -282,6 +284,7 @@ static int rng_create(const char *option, const char *args, struct loop *loop,
 const struct device_type virtio_rng_type = {
 	.name = "rng",
 	.args = "[=rate=BYTES]",
-	.help = "entropy from getrandom(2), at most so many bytes a second",
+	.help = "entropy; at most so many bytes a second",
+	.words = words,
 	.create = rng_create,
 };

@@ -317,6 +317,12 @@ static const struct virtio_ops vsock_ops = {
 	.free = vsock_free,
 };
 
+static const struct device_word words[] = {
+	{"PATH", "a UNIX socket host programs connect to; ports of the host are sockets PATH_PORT"},
+	{"cid=N", "the guest's address, from 3 on (3)"},
+	{.word = NULL},
+};
+
 /* "PATH[,cid=N]"; writes into @args, and *@path points into it. */
 static int parse_args(const char *option, char *args, uint64_t *cid, const char **path,
 		      struct report *report)
@@ -330,6 +336,10 @@ static int parse_args(const char *option, char *args, uint64_t *cid, const char 
 		return report_fail(report, REPORT_USER, "%s: the path of the socket is missing",
 				   option);
 	while ((word = strsep(&args, ","))) {
+		if (strncmp(word, "cid=", 4) != 0 && near_word(word, words))
+			return report_fail(report, REPORT_USER,
+					   "%s: '%s': unknown word; did you mean %s?", option, word,
+					   near_word(word, words));
 		if (strncmp(word, "cid=", 4) != 0)
 			return report_fail(report, REPORT_USER,
 					   "%s: '%s': unknown word, known is cid=N", option, word);
@@ -401,9 +411,27 @@ fail:
 	return -1;
 }
 
+static int vsock_check(const char *option, const char *args, struct report *report)
+{
+	char *copy = strdup(args ? args : "");
+	const char *path;
+	uint64_t cid;
+	int err;
+
+	if (!copy)
+		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
+	err = parse_args(option, copy, &cid, &path, report);
+	if (!err)
+		err = unix_try_listen(option, path, VSOCK_PATH_MAX, report);
+	free(copy);
+	return err;
+}
+
 const struct device_type virtio_vsock_type = {
 	.name = "vsock",
 	.args = "PATH[,cid=N]",
-	.help = "stream sockets between guest and host programs",
+	.help = "sockets between guest and host programs",
+	.words = words,
 	.create = vsock_create,
+	.check = vsock_check,
 };

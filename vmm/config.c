@@ -17,6 +17,8 @@
 /* A file that is larger is none of a configuration. */
 #define SIZE_LIMIT (4u << 20)
 
+const char config_library[] = JANSSON_VERSION;
+
 struct file {
 	const char *path;
 	unsigned int layer;

@@ -21,4 +21,7 @@ int config_read(const char *path, unsigned int layer, struct options *options, s
 int config_print(const struct options *options, FILE *out, struct report *report)
 	__attribute__((weak));
 
+/* Its version. */
+extern const char config_library[] __attribute__((weak));
+
 #endif

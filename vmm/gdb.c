@@ -181,19 +181,6 @@ static int listen_port(struct gdb *gdb, const char *spec, unsigned long port, st
 	return 0;
 }
 
-static int listen_at(struct gdb *gdb, const char *spec, const char *where, struct report *report)
-{
-	char *end;
-	unsigned long port = *where ? strtoul(where, &end, 10) : DEFAULT_PORT;
-	bool is_port = !*where || (*where >= '0' && *where <= '9' && !*end);
-
-	if (is_port && port > 65535)
-		return report_fail(report, REPORT_USER, "--gdb %s: ports go up to 65535", spec);
-	if (is_port)
-		return listen_port(gdb, spec, port, report);
-	return unix_listen("--gdb", where, UNIX_PATH_LIMIT, &gdb->path, report);
-}
-
 /* The rest is cut at ",run". */
 static char *split(const char *spec, bool *run)
 {
@@ -206,6 +193,47 @@ static char *split(const char *spec, bool *run)
 		return strdup("");
 	}
 	return strndup(spec, *run ? len - tail : len);
+}
+
+/* Where @where is: 1 a port, 0 a path, or -1 (@report). */
+static int parse_port(const char *spec, const char *where, unsigned long *port, struct report *report)
+{
+	char *end;
+
+	*port = *where ? strtoul(where, &end, 10) : DEFAULT_PORT;
+	if (*where && (*where < '0' || *where > '9' || *end))
+		return 0;
+	if (*port > 65535)
+		return report_fail(report, REPORT_USER, "--gdb %s: ports go up to 65535", spec);
+	return 1;
+}
+
+static int listen_at(struct gdb *gdb, const char *spec, const char *where, struct report *report)
+{
+	unsigned long port;
+	int is_port = parse_port(spec, where, &port, report);
+
+	if (is_port < 0)
+		return -1;
+	if (is_port)
+		return listen_port(gdb, spec, port, report);
+	return unix_listen("--gdb", where, UNIX_PATH_LIMIT, &gdb->path, report);
+}
+
+int gdb_check(const char *spec, struct report *report)
+{
+	bool run;
+	char *where = split(spec ? spec : "", &run);
+	unsigned long port;
+	int is_port;
+
+	if (!where)
+		return report_fail(report, REPORT_HOST, "out of memory");
+	is_port = parse_port(spec ? spec : "", where, &port, report);
+	if (is_port == 0)
+		is_port = unix_try_listen("--gdb", where, UNIX_PATH_LIMIT, report);
+	free(where);
+	return is_port < 0 ? -1 : 0;
 }
 
 static void say_where(const struct gdb *gdb, const char *what)

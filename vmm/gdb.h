@@ -18,6 +18,9 @@ struct gdb;
 int gdb_open(const char *spec, struct machine *machine, struct gdb **out, struct report *report);
 void gdb_close(struct gdb *gdb, int status);
 
+/* Whether @spec says where, as far as can be told without listening there. 0 or -1 (@report). */
+int gdb_check(const char *spec, struct report *report);
+
 /* Take all breakpoints out of guest memory: it is to be seen as the guest left it. */
 void gdb_withdraw(struct gdb *gdb);
 

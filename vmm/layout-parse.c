@@ -17,52 +17,6 @@
 /* Far more than KVM has slots for: what is beyond is a slip of the keyboard, not a layout. */
 #define REGIONS_MAX 1000000
 
-/* One number with its unit; *end is behind it. */
-static bool parse_term(const char *text, const char **end, uint64_t *value)
-{
-	static const char units[] = "KMGT";
-	unsigned long long number;
-	const char *unit;
-	char *stop;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	number = strtoull(text, &stop, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
-	if (errno || stop == text)
-		return false;
-	*value = number;
-	unit = *stop ? strchr(units, toupper((unsigned char)*stop)) : NULL;
-	if (unit && *unit) {
-		unsigned int shift = 10 * (unsigned int)(unit - units + 1);
-
-		if (number > UINT64_MAX >> shift)
-			return false;
-		*value = number << shift;
-		stop++;
-		/* KiB, MiB...: the same. */
-		if (strncasecmp(stop, "iB", 2) == 0)
-			stop += 2;
-	}
-	*end = stop;
-	return true;
-}
-
-bool parse_size(const char *text, uint64_t *value)
-{
-	uint64_t term;
-
-	*value = 0;
-	for (;;) {
-		if (!parse_term(text, &text, &term) || __builtin_add_overflow(*value, term, value))
-			return false;
-		if (*text == '\0')
-			return true;
-		if (*text++ != '+')
-			return false;
-	}
-}
-
 static int append(struct layout *layout, const struct layout_region *region, struct report *report)
 {
 	struct layout_region *new;
@@ -127,6 +81,18 @@ static const struct {
 	{"lock", GM_REGION_LOCK},
 };
 
+const struct device_word region_words[] = {
+	{"ro", "the guest may only read it (it may write)"},
+	{"file=PATH", "what is in it is in a file, which the guest changes"},
+	{"offset=N", "where in the file it begins (0)"},
+	{"private", "the file stays as it is (it does not)"},
+	{"memfd", "memory that can be given to other processes (it cannot)"},
+	{"huge", "pages of 2 MiB, as many as the host has free (4 KiB)"},
+	{"populate", "all of it is there from the start (when it is used)"},
+	{"lock", "never swapped (it may be)"},
+	{.word = NULL},
+};
+
 static int take_word(struct layout_region *region, char *word, struct report *report)
 {
 	struct gm_region_config *config = &region->config;
@@ -151,6 +117,10 @@ static int take_word(struct layout_region *region, char *word, struct report *re
 		return report_fail(report, REPORT_USER, "%s: %s: the offset must be a multiple of 4K",
 				   region->where, word);
 	}
+	if (near_word(word, region_words))
+		return report_fail(report, REPORT_USER,
+				   "%s: '%s' is not a word for a region; did you mean %s?",
+				   region->where, word, near_word(word, region_words));
 	return report_fail(report, REPORT_USER,
 			   "%s: '%s' is not a word for a region; these are: ro, file=PATH, "
 			   "offset=N, private, memfd, huge, populate, lock",

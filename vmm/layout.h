@@ -6,7 +6,9 @@
 #ifndef VMM_LAYOUT_H
 #define VMM_LAYOUT_H
 
+#include "devices/near.h"
 #include "devices/report.h"
+#include "devices/units.h"
 #include "guestmem/guestmem.h"
 
 /* What the platform itself occupies: no RAM may be here. */
@@ -74,7 +76,7 @@ int layout_plan(const struct layout *layout, struct gm_memory **out, struct repo
 
 void layout_clear(struct layout *layout);
 
-/* A number as people write it: 4096, 0x1000, 64K, 1GiB, 1G+4K. False if it is not one or wraps. */
-bool parse_size(const char *text, uint64_t *value);
+/* The words behind BASE:SIZE, for help; up to one without a name. */
+extern const struct device_word region_words[];
 
 #endif

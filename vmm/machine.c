@@ -14,7 +14,7 @@
 #include "vmm/layout.h"
 
 /* Local APIC ids are 8 bits wide, and the last is for all. */
-#define VCPUS_MAX 254
+#define VCPUS_MAX 254U
 
 static int out_of_memory(struct report *report)
 {
@@ -171,6 +171,9 @@ int machine_plan(struct machine *machine, const struct machine_config *config, s
 		return report_fail(report, REPORT_USER,
 				   "%zu virtio devices: there is room for %zu devices", devices,
 				   devices_max(machine));
+	if (config->cpus > VCPUS_MAX)
+		return report_fail(report, REPORT_USER, "--cpus %u: at most %u are possible here",
+				   config->cpus, VCPUS_MAX);
 	for (; machine->slot_count < devices; machine->slot_count++) {
 		if (!machine->config.pci)
 			place_mmio(machine, &machine->slots[machine->slot_count]);

@@ -6,7 +6,10 @@
  */
 #include "vmm/on-crash.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "devices/try-path.h"
 
 #define DEFAULT_CORE "vmm.core"
 
@@ -27,6 +30,16 @@ int on_crash_check(const char *value, struct report *report)
 		return report_fail(report, REPORT_USER,
 				   "--on-crash %s: neither gdb nor dump[=PATH]", value);
 	return 0;
+}
+
+int on_crash_try(const struct options *options, struct report *report)
+{
+	const char *path = options->on_crash ? dump_path(options->on_crash) : NULL;
+
+	if (path && try_make(path))
+		return report_fail(report, report_whose(errno), "--on-crash dump=%s: %s", path,
+				   strerror(errno));
+	return options->gdb ? gdb_check(options->gdb_spec, report) : 0;
 }
 
 int on_crash_open(struct on_crash *crash, const struct options *options, struct machine *machine,

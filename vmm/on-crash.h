@@ -17,6 +17,9 @@ struct on_crash {
 /* Whether @value is one of --on-crash: 0 or -1 (@report). */
 int on_crash_check(const char *value, struct report *report);
 
+/* Whether on_crash_open() would find something wrong, without making anything. 0 or -1 (@report). */
+int on_crash_try(const struct options *options, struct report *report);
+
 /* Before the guest starts. on_crash_close() in every case, before the machine goes. */
 int on_crash_open(struct on_crash *crash, const struct options *options, struct machine *machine,
 		  struct report *report);

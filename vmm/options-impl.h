@@ -63,8 +63,14 @@ extern const struct option_row option_rows[];
 /* What stands without a name: the kernel, and each word behind "--". */
 extern const struct option_row option_kernel, option_arguments;
 
-/* On standard output: NULL the help, "list" a line an option with tabs between name, argument, help. */
+/*
+ * On standard output: NULL the help, "all" of it, "list" a line an option with tabs between name,
+ * argument, help; else what there is to say about an option, a device, a verb or a topic. 0 or -1.
+ */
 int options_help(const char *about, struct report *report);
+void print_version(void);
+int topic_print(const char *name, struct report *report);
+void topic_print_words(const struct device_word *words);
 
 /* The first setting that is called @name, or NULL. */
 const struct setting *setting_find(const struct options *options, const char *name);

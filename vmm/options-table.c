@@ -6,7 +6,6 @@
  */
 #include "vmm/options-impl.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,22 +169,7 @@ static int take_no_jail(struct parse *parse, const char *value)
 
 int options_time(const char *text, uint64_t min, uint64_t *ms)
 {
-	static const struct {
-		const char *name;
-		unsigned int ms;
-	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}};
-	char *unit;
-	unsigned long long n = strtoull(text, &unit, 10);
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (!isdigit((unsigned char)*text) || strcmp(unit, units[i].name) != 0)
-			continue;
-		if (n > OPTIONS_TIME_MAX / units[i].ms || n * units[i].ms < min)
-			break;
-		*ms = n * units[i].ms;
-		return 0;
-	}
-	return -1;
+	return parse_time(text, ms) && *ms >= min && *ms <= OPTIONS_TIME_MAX ? 0 : -1;
 }
 
 static int take_timeout(struct parse *parse, const char *value)
@@ -314,7 +298,7 @@ static int take_version(struct parse *parse, const char *value)
 {
 	(void)parse;
 	(void)value;
-	printf("vmm %s\n", VMM_VERSION);
+	print_version();
 	return 1;
 }
 
@@ -327,7 +311,7 @@ const struct option_row option_rows[] = {
 	 OPTION_COMMON | OPTION_MANY},
 	{"fragment", "SIZE[,seed=N]", "cut all RAM into mappings of SIZE, or up to it",
 	 take_fragment, OPTION_MEMORY, OPTION_COMMON | OPTION_NUMBER},
-	{"cmdline", "TEXT", "the kernel's command line", take_cmdline, OPTION_KERNEL, 0},
+	{"cmdline", "TEXT", "the kernel's command line", take_cmdline, OPTION_KERNEL, OPTION_COMMON},
 	{"append", "TEXT", "more of it, behind the default or --cmdline", take_append,
 	 OPTION_KERNEL, OPTION_COMMON},
 	{"initrd", "PATH", "an initial RAM disk for Linux", take_initrd, OPTION_KERNEL, OPTION_COMMON},
@@ -364,13 +348,14 @@ const struct option_row option_rows[] = {
 	{"stats", "[=every=TIME,json=FILE]", "counters at the end; so often, into a file",
 	 take_stats, OPTION_DEBUG, 0},
 	{"log", "LEVEL", "what is said: error, warn, info or debug (info)", take_log, OPTION_DEBUG, 0},
-	{"config", "FILE", "options from a JSON file; those here come over it", take_config,
+	{"config", "FILE", "options from a JSON file (these come over it)", take_config,
 	 OPTION_ABOUT, OPTION_COMMON | OPTION_MANY | OPTION_NOW},
 	{"print-config", NULL, "print the options as such a file, and end", take_print_config,
 	 OPTION_ABOUT, OPTION_NOW},
-	{"help", "[=list]", "this text; list: the options as a table", take_help, OPTION_ABOUT,
+	{"help", "[=all|list|TOPIC]", "this; all of it; a table; what TOPIC has", take_help,
+	 OPTION_ABOUT, OPTION_COMMON | OPTION_NOW},
+	{"version", NULL, "the version, and what it was built with", take_version, OPTION_ABOUT,
 	 OPTION_COMMON | OPTION_NOW},
-	{"version", NULL, "the version", take_version, OPTION_ABOUT, OPTION_COMMON | OPTION_NOW},
 	{.name = NULL},
 };
 

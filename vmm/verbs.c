@@ -21,6 +21,8 @@ static int ask(int argc, char **argv, struct report *report)
 const struct verb verbs[] = {
 	{"run", "KERNEL [options]", "start a machine, as without a verb", NULL, NULL},
 	{"map", "[KERNEL] [options]", "print where everything would be in its memory", map_main, NULL},
+	{"check", "KERNEL [options]", "say what is wrong with them, without starting", check_main,
+	 NULL},
 	{"features", "[--json]", "what this host's KVM can do, and what vmm makes of it",
 	 features_main, NULL},
 	{"ctl", "PATH REQUEST [ARGS]", "ask a machine with --control PATH, or steer it", ask,
@@ -48,13 +50,18 @@ const struct verb *verb_near(const char *name)
 	return near.best ? verb_find(near.best) : NULL;
 }
 
+void verb_help(const struct verb *verb)
+{
+	printf("usage: vmm %s%s%s\n\n%s\n", verb->name, verb->args ? " " : "",
+	       verb->args ? verb->args : "", verb->help);
+	if (verb->more)
+		verb->more();
+}
+
 int verb_run(const struct verb *verb, int argc, char **argv, struct report *report)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		printf("usage: vmm %s%s%s\n\n%s\n", verb->name, verb->args ? " " : "",
-		       verb->args ? verb->args : "", verb->help);
-		if (verb->more)
-			verb->more();
+		verb_help(verb);
 		return 0;
 	}
 	return verb->main(argc, argv, report);

@@ -26,10 +26,14 @@ const struct verb *verb_find(const char *name);
 /* The verb somebody may have meant by @name, which is neither a verb nor a file; or NULL. */
 const struct verb *verb_near(const char *name);
 
+/* What it is, on standard output. */
+void verb_help(const struct verb *verb);
+
 /* Do it, or say what it is if --help stands behind it. */
 int verb_run(const struct verb *verb, int argc, char **argv, struct report *report);
 
 int map_main(int argc, char **argv, struct report *report);
+int check_main(int argc, char **argv, struct report *report);
 int features_main(int argc, char **argv, struct report *report);
 
 #endif

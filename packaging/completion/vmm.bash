@@ -3,7 +3,7 @@
 #
 # Completion of vmm for bash. What there is to complete is asked of the program itself, as it is about
 # to be run: options and what their arguments look like (`vmm --help=list`), verbs and words for
-# regions and character devices (`vmm --help`). Only the values of a few words stand here.
+# regions and character devices (`vmm --help=all`). Only the values of a few words stand here.
 
 # The values of a word that ends in '='; "@files" for a path.
 _vmm_values() {
@@ -18,7 +18,7 @@ _vmm_values() {
     esac
 }
 
-# The functions below work on variables of _vmm(): help (the lines of --help), args and about (of the
+# The functions below work on variables of _vmm(): help (the lines of --help=all), args and about (of the
 # row of an option), offered (what may come next).
 
 # The words $1 names in the help: "KEY: ro, file=PATH" gives "ro file=".
@@ -124,7 +124,7 @@ _vmm() {
     local name='' args='' about='' kernel='' prefix='' in_verbs=''
     COMPREPLY=()
     mapfile -t table < <("$program" --help=list 2>/dev/null)
-    mapfile -t help < <("$program" --help 2>/dev/null)
+    mapfile -t help < <("$program" --help=all 2>/dev/null)
     [ "${#table[@]}" -gt 0 ] || return
     for line in "${help[@]}"; do
         if [[ $line = *"In place of KERNEL"* ]]; then

@@ -347,7 +347,8 @@ static const struct {
 } mistakes[] = {
 	{"", "--test : not a backend; there are stdio, null, pty, file=PATH, socket=PATH, "
 	     "connect=PATH and pipe=PATH"},
-	{"files", "--test files: not a backend; there are stdio, null, pty, file=PATH, "
+	{"files", "--test files: not a backend; did you mean file=PATH?"},
+	{"tcp:1", "--test tcp:1: not a backend; there are stdio, null, pty, file=PATH, "
 		  "socket=PATH, connect=PATH and pipe=PATH"},
 	{"file=", "--test file=: the path is missing"},
 	{"file=/nonexistent/x", "--test file=/nonexistent/x: No such file or directory"},

@@ -190,8 +190,7 @@ START_TEST(words_that_are_none)
 	NEED_BACKEND();
 	refused("restrict=yes", REPORT_USER, "--net: restrict 'yes' is neither on nor off");
 	refused("hostfw=tcp::1-:1", REPORT_USER,
-		"--net: 'hostfw=tcp::1-:1': unknown word, known are "
-		"hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT, net=ADDR/BITS and restrict=on|off");
+		"--net: 'hostfw=tcp::1-:1': unknown word; did you mean hostfwd=?");
 	refused("", REPORT_USER,
 		"--net: '': unknown word, known are "
 		"hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT, net=ADDR/BITS and restrict=on|off");

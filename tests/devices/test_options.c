@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The table of device types, and what each says to arguments that are wrong. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,15 +73,107 @@ START_TEST(every_type_is_complete_and_named_once)
 }
 END_TEST
 
+/* A word of the help is one the device takes, or takes with another value. */
+START_TEST(words_of_the_help_are_known)
+{
+	char name[64], args[128];
+
+	for (const struct device_type *const *type = device_types; *type; type++) {
+		ck_assert_ptr_nonnull((*type)->words);
+		for (const struct device_word *word = (*type)->words; word->word; word++) {
+			struct virtio_device *dev = NULL;
+			struct report report = {0};
+			bool first = strcmp((*type)->name, "rng") == 0 ||
+				     strcmp((*type)->name, "balloon") == 0;
+			bool of_tap = strncmp(word->help, "tap:", 4) == 0;
+
+			/* In capitals it stands for something. */
+			snprintf(name, sizeof(name), "%.*s", (int)strcspn(word->word, "["),
+				 word->word);
+			if (isupper((unsigned char)*name) || !strcmp(name, "user") ||
+			    !strcmp(name, "tap"))
+				continue;
+			snprintf(args, sizeof(args), "%s%s%s",
+				 first                          ? ""
+				 : strcmp((*type)->name, "net") ? "/nowhere/x,"
+				 : of_tap                       ? "tap,"
+								: "user,",
+				 name, strchr(name, '=') ? "?" : "");
+			if ((*type)->check ? (*type)->check("--opt", args, &report)
+					   : (*type)->create("--opt", args, loop, &dev, &report))
+				ck_assert_msg(!strstr(report.text, "unknown"), "%s", report.text);
+			else if (dev)
+				virtio_device_free(dev);
+			ck_assert_uint_ge(strlen(word->help), 3);
+		}
+	}
+}
+END_TEST
+
+/* What can be told without making it is told, and nothing is made. */
+static const struct {
+	const char *type, *args;
+	const char *text; /* NULL: it is right */
+} checked[] = {
+	{"console", "null", NULL},
+	{"console", "pty,port=a:file=made", NULL},
+	{"console", "socket=made,port=a:pipe=made", NULL},
+	{"console", "file=/nowhere/x", "--opt file=/nowhere/x: No such file or directory"},
+	{"console", "file=/", "--opt file=/: Is a directory"},
+	{"console", "socket=/nowhere/x",
+	 "--opt: cannot create the socket '/nowhere/x': No such file or directory"},
+	{"console", "socket=/", "--opt: '/' exists and is not a socket; it is not replaced"},
+	{"console", "connect=made", "--opt: cannot connect to 'made': No such file or directory"},
+	{"console", "connect=/dev/null",
+	 "--opt: cannot connect to '/dev/null': Socket operation on non-socket"},
+	{"console", "pipe=/nowhere/x",
+	 "--opt: cannot create the FIFO '/nowhere/x.in': No such file or directory"},
+	{"console", "null,port=a:nil",
+	 "--opt port a nil: not a backend; there are stdio, null, pty, "
+	 "file=PATH, socket=PATH, connect=PATH and pipe=PATH"},
+	{"console", "stdio,port=a:stdio",
+	 "--opt port a stdio: standard input and output are taken by --opt"},
+	{"vsock", "made", NULL},
+	{"vsock", "made,cid=2", "--opt: cid '2' is not a number from 3 to 4294967294"},
+	{"vsock", "/nowhere/x",
+	 "--opt: cannot create the socket '/nowhere/x': No such file or directory"},
+	{"disk", "/nowhere/x", "--opt: cannot open '/nowhere/x': No such file or directory"},
+	{"net", "tap,ifname=vmm-none",
+	 "--opt: ifname 'vmm-none' does not exist; right is: ip tuntap add dev vmm-none mode tap "
+	 "user $USER"},
+	{"net", "tap,fd=987", "--opt: fd '987' is not open"},
+	{"net", "tpa", "--opt tpa: not a backend; did you mean tap?"},
+	{"rng", "rate=1K", NULL},
+	{"balloon", "1M,stats=10", NULL},
+};
+
+START_TEST(a_check_makes_nothing)
+{
+	struct report report = {0};
+	int err =
+		device_check(type_named(checked[_i].type), "--opt", checked[_i].args, loop, &report);
+
+	ck_assert_int_eq(err, checked[_i].text ? -1 : 0);
+	ck_assert_str_eq(report.text, checked[_i].text ? checked[_i].text : "");
+	ck_assert_int_ne(access("made", F_OK), 0);
+	ck_assert_int_ne(access("made.in", F_OK), 0);
+}
+END_TEST
+
 START_TEST(disk_words)
 {
 	make_image(1024);
 	refused("disk", "", REPORT_USER, "--opt: the path of the image is missing");
 	refused("disk", ",ro", REPORT_USER, "--opt: the path of the image is missing");
-	refused("disk", "image,rw", REPORT_USER,
-		"--opt: 'rw': unknown word, known are ro, id=TEXT, cache=, queues=, block=, aio= "
-		"and "
-		"discard=");
+	refused("disk", "image,rw", REPORT_USER, "--opt: 'rw': unknown word; did you mean ro?");
+	refused("disk", "image,rdonly", REPORT_USER,
+		"--opt: 'rdonly': unknown word; did you mean ro?");
+	refused("disk", "image,cahce=none", REPORT_USER,
+		"--opt: 'cahce=none': unknown word; did you mean "
+		"cache=writeback|writethrough|none?");
+	refused("disk", "image,ro=1", REPORT_USER,
+		"--opt: 'ro=1': unknown word, known are ro, id=TEXT, cache=, queues=, block=, aio= "
+		"and discard=");
 	refused("disk", "image,", REPORT_USER,
 		"--opt: '': unknown word, known are ro, id=TEXT, cache=, queues=, block=, aio= and "
 		"discard=");
@@ -231,6 +324,11 @@ START_TEST(rng_words)
 	virtio_device_free(accepted("rng", ""));
 	virtio_device_free(accepted("rng", "rate=1"));
 	virtio_device_free(accepted("rng", "rate=1024M"));
+	virtio_device_free(accepted("rng", "rate=1GiB"));
+	virtio_device_free(accepted("rng", "rate=0x10+1K"));
+	virtio_device_free(accepted("balloon", "0x1000,stats=2m"));
+	refused("rng", "rte=1", REPORT_USER,
+		"--opt: 'rte=1': unknown word; did you mean rate=BYTES?");
 }
 END_TEST
 
@@ -249,19 +347,20 @@ static const struct {
 	{"6K", BALLOON_SIZE, "6K"},
 	{"64Q", BALLOON_SIZE, "64Q"},
 	{"64MB", BALLOON_SIZE, "64MB"},
-	{"0x1000", BALLOON_SIZE, "0x1000"},
+	{"0x1001", BALLOON_SIZE, "0x1001"},
 	{"16384G", BALLOON_SIZE, "16384G"},
 	{"18014398509481985K", BALLOON_SIZE, "18014398509481985K"},
 	{"18446744073709555712", BALLOON_SIZE, "18446744073709555712"},
 	{"-4K", BALLOON_WORD, "-4K"},
 	{"64M,", BALLOON_WORD, ""},
 	{",64M", BALLOON_WORD, ""},
-	{"64M,stat=1", BALLOON_WORD, "stat=1"},
+	{"64M,stat=1", "'%s': unknown word; did you mean stats=SECONDS?", "stat=1"},
+	{"64M,poison=1", BALLOON_WORD, "poison=1"},
 	{"stats", BALLOON_WORD, "stats"},
 	{"stats=", BALLOON_STATS, ""},
 	{"stats=0", BALLOON_STATS, "0"},
 	{"stats=+1", BALLOON_STATS, "+1"},
-	{"stats=1s", BALLOON_STATS, "1s"},
+	{"stats=1500ms", BALLOON_STATS, "1500ms"},
 	{"stats=86401", BALLOON_STATS, "86401"},
 	{"stats=18446744073709551617", BALLOON_STATS, "18446744073709551617"},
 	{"reporting=1", "'%s': reporting is on or off", "reporting=1"},
@@ -386,6 +485,9 @@ Suite *options_suite(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, every_type_is_complete_and_named_once);
+	tcase_add_test(tc, words_of_the_help_are_known);
+	tcase_add_loop_test(tc, a_check_makes_nothing, 0,
+			    (int)(sizeof(checked) / sizeof(checked[0])));
 	tcase_add_test(tc, disk_words);
 	tcase_add_test(tc, disk_that_is_no_image);
 	tcase_add_test(tc, disk_of_a_wrong_size);

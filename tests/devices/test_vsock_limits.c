@@ -483,7 +483,7 @@ START_TEST(words)
 
 	refused("", "--vsock: the path of the socket is missing");
 	refused(",cid=3", "--vsock: the path of the socket is missing");
-	refused("/tmp/x,sid=3", "--vsock: 'sid=3': unknown word, known is cid=N");
+	refused("/tmp/x,sid=3", "--vsock: 'sid=3': unknown word; did you mean cid=N?");
 	for (unsigned int i = 0; i < sizeof(cids) / sizeof(*cids); i++) {
 		snprintf(args, sizeof(args), "/tmp/x,cid=%s", cids[i]);
 		snprintf(text, sizeof(text),

@@ -103,7 +103,10 @@ static const struct {
 	{"a --timeout 18446744073709551616",
 	 "--timeout 18446744073709551616: not a time from 1ms to 1000000000s; write for example "
 	 "10, 500ms, 2m or 1h"},
-	{"a --help=disk", "--help=disk: write --help, or --help=list for a table"},
+	{"a --help=dsik", "--help=dsik: nothing of that name; did you mean --help=disk?"},
+	{"--help=everything", "--help=everything: nothing of that name; there are all, list, each "
+			      "option, spec, size, time, status, keys"},
+	{"chekc a", "chekc: neither a file nor a verb; did you mean check?"},
 	{"a --flat 0 -- x", "--flat 0: a flat binary takes no arguments behind --"},
 	{"a -- x 'y\"z'",
 	 "-- argument 2: a quotation mark or a new line cannot be told the guest; leave it out"},
@@ -155,14 +158,158 @@ START_TEST(help_fits_a_screen)
 	for (const char *at = result.out; *at;) {
 		size_t len = strcspn(at, "\n");
 
-		ck_assert_uint_le(len, 100);
+		ck_assert_uint_le(len, 80);
 		at += len + (at[len] == '\n');
 		lines++;
 	}
-	ck_assert_uint_le(lines, 60);
+	ck_assert_uint_le(lines, 40);
 	ck_assert_ptr_nonnull(strstr(result.out, "usage: vmm KERNEL [options]"));
 	ck_assert_ptr_nonnull(strstr(result.out, "--disk PATH"));
 	ck_assert_ptr_nonnull(strstr(result.out, "(128M)"));
+}
+END_TEST
+
+/* All of it has every row, and every word of every device. */
+START_TEST(help_of_everything)
+{
+	struct result all, list;
+	char name[64];
+
+	run(&all, "--help=all");
+	run(&list, "--help=list");
+	ck_assert_int_eq(all.status, 0);
+	ck_assert_str_eq(all.err, "");
+	for (char *rest = list.out, *line; *rest;) {
+		line = strsep(&rest, "\n");
+		snprintf(name, sizeof(name), "\n  --%.*s", (int)strcspn(line, "\t"), line);
+		ck_assert_msg(strstr(all.out, name), "%s", name);
+	}
+	for (const struct device_type *const *type = device_types; *type; type++) {
+		for (const struct device_word *word = (*type)->words; word->word; word++) {
+			ck_assert_msg(strstr(all.out, word->word), "%s", word->word);
+			ck_assert_msg(strstr(all.out, word->help), "%s", word->help);
+		}
+	}
+	ck_assert_ptr_nonnull(strstr(all.out, "\n  features"));
+}
+END_TEST
+
+static const struct {
+	const char *topic;
+	const char *says;
+} topics[] = {
+	{"disk", "cache=writeback|writethrough|none"},
+	{"net", "hostfwd=tcp|udp"},
+	{"console", "see --help=spec"},
+	{"spec", "connect=PATH"},
+	{"region", "populate"},
+	{"layout", "begins a comment"},
+	{"cpus", "--cpus N\n  vCPUs (1)\n"},
+	{"gdb", "target remote :1234"},
+	{"config", "\"devices\": ["},
+	{"size", "64KiB"},
+	{"status", "124"},
+	{"keys", "Ctrl-A x"},
+	{"check", "usage: vmm check KERNEL [options]"},
+};
+
+START_TEST(help_of_a_topic)
+{
+	struct result result;
+	char line[64];
+
+	snprintf(line, sizeof(line), "--help=%s", topics[_i].topic);
+	run(&result, line);
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_str_eq(result.err, "");
+	ck_assert_msg(strstr(result.out, topics[_i].says), "%s", result.out);
+}
+END_TEST
+
+/* Each option and each device can be asked for. */
+START_TEST(help_of_each)
+{
+	struct result list, one;
+
+	run(&list, "--help=list");
+	for (char *rest = list.out, *line; *rest;) {
+		char command[64], want[64];
+
+		line = strsep(&rest, "\n");
+		snprintf(command, sizeof(command), "--help=%.*s", (int)strcspn(line, "\t"), line);
+		snprintf(want, sizeof(want), "--%.*s", (int)strcspn(line, "\t"), line);
+		run(&one, command);
+		ck_assert_int_eq(one.status, 0);
+		ck_assert_int_eq(strncmp(one.out, want, strlen(want)), 0);
+	}
+}
+END_TEST
+
+/* --- vmm check ------------------------------------------------------------------------------------ */
+
+#define KERNEL "@KERNEL"
+
+/* Without a KVM: --kvm names none. */
+static const struct {
+	const char *line; /* behind "check --kvm /nowhere" */
+	const char *error;
+} checks[] = {
+	{KERNEL, NULL},
+	{KERNEL " --memory 256M --fragment 64K,seed=3 --rng --console null --cpus 4 -- a b", NULL},
+	{KERNEL " --transport pci --on-crash dump=/tmp/vmm-test-none --serial "
+		"file=/tmp/vmm-test-none --vsock /tmp/vmm-test-none --console pty",
+	 NULL},
+	{KERNEL
+	 " --tap --junit /tmp/vmm-test-none --gdb=/tmp/vmm-test-none --map=vmm-test-none.svg",
+	 NULL},
+	{"", "no kernel given; usage: vmm KERNEL [options], --help for more"},
+	{"/nowhere", "kernel /nowhere: cannot open it: No such file or directory"},
+	{"/etc/passwd", "kernel /etc/passwd: neither an ELF file nor a bzImage nor, without --flat "
+			"ADDRESS, a flat binary"},
+	{"/etc/passwd --flat 2M,16", "kernel /etc/passwd: " /* and where it ends */},
+	{KERNEL " --region 0:8K --region 4K:4K",
+	 "--region 4K:4K: 0x1000-0x1fff overlaps 0x0-0x1fff of --region 0:8K"},
+	{KERNEL " --region 2K:4K", "--region 2K:4K: base 0x800 is not a multiple of 4K (0x1000)"},
+	{KERNEL " --region 0:64M,file=/nowhere",
+	 "--region 0:64M,file=/nowhere: file=/nowhere: cannot open it: No such file or directory"},
+	{KERNEL " --memory 8K", "kernel " /* is not in RAM */},
+	{KERNEL " --module /nowhere",
+	 "--module /nowhere: cannot open it: No such file or directory"},
+	{KERNEL " --disk /nowhere", "--disk: cannot open '/nowhere': No such file or directory"},
+	{KERNEL " --disk /dev/null,rdonly", "--disk: 'rdonly': unknown word; did you mean ro?"},
+	{KERNEL " --cpus 300", "--cpus 300: at most 254 are possible here"},
+	{KERNEL " --serial stdio --console stdio",
+	 "--console stdio: standard input and output are taken by --serial"},
+	{KERNEL " --tap --junit /nowhere/x",
+	 "--junit /nowhere/x: cannot be written: No such file or directory"},
+	{KERNEL " --on-crash dump=/tmp", "--on-crash dump=/tmp: File exists"},
+	{KERNEL " --gdb=70000", "--gdb 70000: ports go up to 65535"},
+	{KERNEL " --gdb=/nowhere/x",
+	 "--gdb: cannot create the socket '/nowhere/x': No such file or directory"},
+	{KERNEL " --expect '('", "--expect (: not an extended regular expression: "},
+};
+
+START_TEST(check_says_what_is_wrong)
+{
+	const char *line = checks[_i].line, *build = test_env("VMM_BUILD", "build");
+	bool kernel = strncmp(line, KERNEL, strlen(KERNEL)) == 0;
+	struct result result;
+	char command[512], want[512];
+
+	snprintf(command, sizeof(command), "check --kvm /nowhere %s%s%s", kernel ? build : "",
+		 kernel ? "/guest/kernel.elf" : "", kernel ? line + strlen(KERNEL) : line);
+	run(&result, command);
+	ck_assert_str_eq(result.out, "");
+	if (!checks[_i].error) {
+		ck_assert_str_eq(result.err, "");
+		ck_assert_int_eq(result.status, 0);
+		ck_assert_int_ne(access("/tmp/vmm-test-none", F_OK), 0);
+		return;
+	}
+	snprintf(want, sizeof(want), "vmm: %s", checks[_i].error);
+	ck_assert_msg(strncmp(result.err, want, strlen(want)) == 0, "%s", result.err);
+	ck_assert_ptr_eq(strchr(result.err, '\n') + 1, result.err + strlen(result.err));
+	ck_assert_int_eq(result.status, 2);
 }
 END_TEST
 
@@ -257,7 +404,7 @@ START_TEST(verbs_explain_themselves)
 	run(&result, "run --help");
 	ck_assert_int_eq(result.status, 0);
 	ck_assert_int_eq(strncmp(result.out, "usage: vmm KERNEL", 17), 0);
-	ck_assert_ptr_nonnull(strstr(result.out, "\n  features"));
+	ck_assert_ptr_nonnull(strstr(result.out, "features"));
 }
 END_TEST
 
@@ -346,6 +493,9 @@ START_TEST(version)
 	ck_assert_int_eq(result.status, 0);
 	ck_assert_str_eq(result.err, "");
 	ck_assert_int_eq(strncmp(result.out, "vmm 0.", 6), 0);
+	ck_assert_ptr_nonnull(strstr(result.out, "\n  compiler "));
+	ck_assert_ptr_nonnull(strstr(result.out, "\n  gdb stub "));
+	ck_assert_ptr_nonnull(strstr(result.out, config_read ? "jansson     2." : "jansson     -"));
 }
 END_TEST
 
@@ -452,6 +602,11 @@ Suite *suite_cli(void)
 	tcase_add_loop_test(tcase, a_mistake_is_one_line, 0,
 			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
 	tcase_add_test(tcase, help_fits_a_screen);
+	tcase_add_test(tcase, help_of_everything);
+	tcase_add_loop_test(tcase, help_of_a_topic, 0, (int)(sizeof(topics) / sizeof(topics[0])));
+	tcase_add_test(tcase, help_of_each);
+	tcase_add_loop_test(tcase, check_says_what_is_wrong, 0,
+			    (int)(sizeof(checks) / sizeof(checks[0])));
 	tcase_add_test(tcase, help_as_a_table);
 	tcase_add_test(tcase, a_time_has_a_unit);
 	tcase_add_test(tcase, guest_arguments);

@@ -96,7 +96,7 @@ static const char *const lines[] = {
 	"k\n--gdb=01234,run\n--on-crash\ndump=/tmp/x",
 	"k\n--expect\n^a.*[b]$\n--expect\n\"\n--timeout\n90\n--tap\n--junit\nx.xml",
 	"k\n--timeout\n500ms\n--exit-map\n1=2,3=4\n--exit-map\n5=6",
-	"k\n--jail\n--jail\n--stats\n--stats\n--map",
+	"k\n--jail\n--jail\n--stats=every=1s,json=x.json\n--map=x.svg",
 	"k\n--no-jail\n--kvm\nfd:3\n--log\ndebug\n--serial\nfile=/dev/null",
 	"k\n--disk\na.img\n--net\nuser,hostfwd=tcp::2222-:22\n--disk\nb.img,ro,id=x\n--rng",
 	"k\n--rng=rate=64K\n--console\nstdio,port=a:null\n--vsock\n/tmp/s,cid=7\n--balloon\n"

@@ -75,8 +75,11 @@ static const struct {
 	{"0:0", "the size is zero; a region needs at least 4K"},
 	{"0:4K*0", "'0' is not a count from 1 to 1000000"},
 	{"0:4K*1000001", "'1000001' is not a count from 1 to 1000000"},
-	{"0:64K,rom",
-	 "'rom' is not a word for a region; these are: ro, file=PATH, offset=N, private, "
+	{"0:64K,rom", "'rom' is not a word for a region; did you mean ro?"},
+	{"0:64K,fiel=x", "'fiel=x' is not a word for a region; did you mean file=PATH?"},
+	{"0:64K,mem", "'mem' is not a word for a region; did you mean memfd?"},
+	{"0:64K,exec",
+	 "'exec' is not a word for a region; these are: ro, file=PATH, offset=N, private, "
 	 "memfd, huge, populate, lock"},
 	{"0:64K,",
 	 "'' is not a word for a region; these are: ro, file=PATH, offset=N, private, memfd, "
