@@ -92,7 +92,7 @@ def check_order(rows):
     return outer
 
 
-def check_breaks(root, outer, cuts):
+def check_breaks(root, rows, outer, cuts):
     scale = [p for p in root.iter(SVG + "path") if p.get("class") == "scale"][0]
     height = int(re.search(r"v(\d+)", scale.get("d")).group(1))
     number, unit = [t.text for t in root.iter(SVG + "text") if t.get("class") == "address"][-1].split()
@@ -100,10 +100,18 @@ def check_breaks(root, outer, cuts):
         return  # there is nothing that is to scale
     pixels = height / (int(number) * UNITS[unit])
     for row in outer:
-        broken = any(row.y < cut[3] and cut[1] < row.y + row.h for cut in cuts)
-        due = (row.last - row.start + 1) * pixels
-        need(broken or due <= row.h * 1.1 + 4, "lower than to scale and not broken:", row.title)
-        need(not broken or due >= 40, "broken for nothing:", row.title)
+        # Where something begins or ends, and where that is drawn.
+        places = {row.start: row.y, row.last + 1: row.y + row.h}
+        for inner in rows:
+            for address, y in ((inner.start, inner.y), (inner.last + 1, inner.y + inner.h)):
+                if not inner.outer and row.start < address <= row.last:
+                    places[address] = y
+        places = sorted(places.items())
+        for (start, y), (end, below) in zip(places, places[1:]):
+            broken = any(y < cut[3] and cut[1] < below for cut in cuts)
+            due = (end - start) * pixels
+            need(broken or due <= (below - y) * 1.1 + 4, "lower than to scale and not broken:", row.title)
+            need(not broken or due >= 40, "broken for nothing:", row.title)
 
 
 def has_row(rows, start, size, what, kinds):
@@ -139,7 +147,7 @@ def check(name):
     cuts = [cut_box(p) for p in root.iter(SVG + "path") if p.get("class") == "cut"]
     check_texts(root, cuts)
     rows = [Row(group) for group in root.iter(SVG + "g")]
-    check_breaks(root, check_order(rows), cuts)
+    check_breaks(root, rows, check_order(rows), cuts)
     check_content(rows, json.load(open(name + ".json", encoding="utf-8")))
     need(len(rows) <= 200, "too many rows to read:", len(rows))
 
