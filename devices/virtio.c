@@ -325,8 +325,11 @@ void virtio_again(struct virtio_device *dev, unsigned int index)
 	dev->transport->again(dev->transport, index);
 }
 
-int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
-		struct virtq_chain *chain)
+/* A compiler takes the note of a probe for code, and would call what has one. */
+#define INLINE inline __attribute__((always_inline))
+
+static INLINE int take(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		       struct virtq_chain *chain)
 {
 	int got = virtq_pop(vq, memory, chain);
 
@@ -339,6 +342,12 @@ int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_mem
 	return got;
 }
 
+int virtio_take(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		struct virtq_chain *chain)
+{
+	return take(dev, vq, memory, chain);
+}
+
 void virtio_untake(struct virtio_device *dev, struct virtq *vq, const struct virtq_chain *chain)
 {
 	if (gm_unlikely(dev->meter))
@@ -347,7 +356,8 @@ void virtio_untake(struct virtio_device *dev, struct virtq *vq, const struct vir
 }
 
 /* Before the driver can see it: what it does then may come at once. */
-static void count_given(struct virtio_device *dev, const struct virtq *vq, uint16_t head, uint32_t len)
+static INLINE void count_given(struct virtio_device *dev, const struct virtq *vq, uint16_t head,
+			       uint32_t len)
 {
 	dev->stats.requests++;
 	PROBE_REQUEST_DONE(dev->name, vq->index, head, len);
@@ -386,12 +396,12 @@ void virtio_complete(struct virtio_device *dev, struct virtq *vq, const struct g
 }
 
 /* Serve up to *@budget chains. False if one was kept that lets no other be popped now. */
-static bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
-		virtio_handler *handle, uint32_t *budget)
+static INLINE bool run(struct virtio_device *dev, struct virtq *vq, const struct gm_memory *memory,
+		       virtio_handler *handle, uint32_t *budget)
 {
 	struct virtq_chain chain;
 
-	while (*budget && virtio_take(dev, vq, memory, &chain) > 0) {
+	while (*budget && take(dev, vq, memory, &chain) > 0) {
 		int64_t len = handle(dev, memory, &chain);
 
 		if (len == VIRTIO_KEEP)

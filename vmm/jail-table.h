@@ -124,7 +124,7 @@ ALLOW(fcntl, "F_GETFD", NET, IS(1, F_GETFD), "sockets that are not for other pro
 ALLOW(fcntl, "F_SETFD", NET, IS(1, F_SETFD), "likewise") \
 ALLOW(fcntl, "F_OFD_SETLK", LOOP, IS(1, F_OFD_SETLK), "a disk's lock is given back") \
 ALLOW(newfstatat, "", LOOP | NET, ALWAYS, "a descriptor's kind and size; whether a path is still what was made there; whether the name servers changed") \
-ALLOW(ftruncate, "", LOOP, ALWAYS, "the file of --junit, before it is written at the end; files of consoles, as the guest begins") \
+ALLOW(ftruncate, "", LOOP, ALWAYS, "the file of --junit, before it is written at the end; those of --stats and of consoles, as the guest begins") \
 ALLOW(unlink, "", LOOP, ALWAYS, "sockets, links and FIFOs that devices made; Landlock has their directories and no other") \
 ALLOW(openat, "to read", NET, BITS(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY), "the name servers; Landlock has their file and no other") \
 ALLOW(sysinfo, "", LOOP, ALWAYS, "qsort(3) asks how much memory there is; pages of the balloon are sorted") \

@@ -5,7 +5,7 @@
  *and pwritev. Guest memory is one region, then 4,096. Everything is on one thread, as in the
  *monitor's loop: the driver's part is to make requests available and to look for used ones.
  *
- *	build/bench-blk [NAME-PREFIX...]
+ *	[BENCH_STATS=1] build/bench-blk [NAME-PREFIX...]
  *
  * Prints "name<TAB>ns a request<TAB>bare<TAB>bare / ours<TAB>one region / 4,096 regions"; each is
  *the minimum over repetitions in turn, so that all of a row had the same machine.
@@ -31,6 +31,7 @@
 
 #include "devices/devices.h"
 #include "devices/virtio-blk.h"
+#include "devices/virtio-meter.h"
 
 #define RAM_BASE  UINT64_C(0x10000000)
 #define RAM_SIZE  (UINT64_C(64) << 20)
@@ -195,6 +196,9 @@ static void machine_new(struct machine *m, const struct row *row, int file, unsi
 		fprintf(stderr, "bench-blk: %s\n", report.text);
 		exit(1);
 	}
+	/* As --stats has it. */
+	if (getenv("BENCH_STATS") && virtio_measure(m->dev))
+		die("memory");
 	virtio_device_attach(m->dev, m->cell, &m->transport);
 	bring_up(m);
 	put_chains(m, row);

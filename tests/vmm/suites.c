@@ -18,7 +18,7 @@ suite_fn *const test_suites[] = {
 	suite_cli,
 	suite_jail,
 	suite_gdb,
-	suite_tap,
+	suite_tap, suite_stats,
 	suite_config,
 	suite_control,
 	suite_map,

@@ -8,6 +8,7 @@
 Suite *suite_parse(void);
 Suite *suite_gdb(void);
 Suite *suite_tap(void);
+Suite *suite_stats(void);
 Suite *suite_layout(void);
 Suite *suite_jail(void);
 Suite *suite_jail_locked(void);
