@@ -224,7 +224,7 @@ Suite *meter_suite(void)
 {
 	Suite *suite = suite_create("meter");
 
-	add(suite, "split", driver_use_split);
-	add(suite, "packed", driver_use_packed);
+	add(suite, "meter", driver_use_split);
+	add(suite, "meter on packed rings", driver_use_packed);
 	return suite;
 }
