@@ -183,8 +183,8 @@ START_TEST(depth_of_a_disk)
 
 	harness_blk(h, &whole, 64, ",aio=threads,cache=writethrough");
 	cutting_free(&whole);
+	/* Its loop runs, with nothing to do before the driver is there. */
 	ck_assert_int_eq(virtio_measure(h->dev), 0);
-	harness_run(h);
 	driver_start(h, 0);
 	for (unsigned int i = 0; i < 8; i++) {
 		const gm_addr at = BUFFERS + 1024 * i;
