@@ -41,12 +41,11 @@ static void print_usage(void)
 /* A device's argument without what its help has: up to the first word, and that there are some. */
 static void print_device(const struct device_type *type)
 {
-	char args[64] = "", help[64];
 	bool optional = *type->args == '[';
+	char args[40], help[64];
 
-	if (!optional)
-		snprintf(args, sizeof(args), "%.*s", (int)strcspn(type->args, "["), type->args);
-	strcat(args, optional ? "[=WORD...]" : "[,WORD...]");
+	snprintf(args, sizeof(args), "%.*s%s", optional ? 0 : (int)strcspn(type->args, "["),
+		 type->args, optional ? "[=WORD...]" : "[,WORD...]");
 	snprintf(help, sizeof(help), "%.*s", (int)strcspn(type->help, ";:"), type->help);
 	print_row(30, type->name, args, help);
 }
