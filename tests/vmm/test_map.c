@@ -765,7 +765,7 @@ Suite *suite_map(void)
 	TCase *tcase = tcase_create("map");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, all_of_a_machine_as_text);
 	tcase_add_loop_test(tcase, neighbours_are_summed_up, 0, sizeof(sums) / sizeof(sums[0]));
 	tcase_add_test(tcase, a_layout_alone);
