@@ -178,7 +178,7 @@ FUZZ_PARTS := $(O)/tests/fuzz/device.o $(O)/tests/devices/net-fake.o $(O)/device
 FUZZ_memory := $(filter $(O)/tests/guestmem/property%,$(call objs,tests/guestmem))
 FUZZ_config := $(filter $(O)/vmm/config%,$(EXTRA_OBJS))
 FUZZ_gdb := $(O)/tests/vmm/gdb-fake.o
-FUZZ_control := $(O)/vmm/control-session.o $(O)/vmm/ctl-table.o
+FUZZ_control := $(O)/tests/vmm/control-fake.o $(O)/vmm/control-session.o $(O)/vmm/ctl-table.o
 # What may reach out to the host is answered by the target.
 FUZZ_LDFLAGS_config := -Wl,--wrap=fopen
 FUZZ_LDFLAGS_options := $(patsubst %,-Wl$(comma)--wrap=%,open __open_2 fopen connect bind mkfifo unlink posix_openpt)

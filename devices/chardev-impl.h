@@ -46,6 +46,7 @@ struct chardev {
 	int out_watched; /* L: out, or a duplicate if it is in too: epoll takes a descriptor once */
 	struct loop_watch *out_watch; /* L */
 	bool gone;                    /* L: nothing can be written any more */
+	struct chardev_tap *tap; /* L: somebody beside, or NULL; changes on the loop's thread */
 
 	struct chardev_handler handler;
 	size_t (*filter)(void *arg, uint8_t *data, size_t len);
@@ -64,6 +65,23 @@ struct chardev {
 	size_t start, len; /* of what is in the buffer */
 	uint8_t buffer[BUFFER_SIZE];
 };
+
+/* Give the handler what it has room for. */
+void chardev_deliver(struct chardev *chardev);
+
+/* Put up to BUFFER_SIZE bytes of input together: how many there is room for, and where. */
+size_t chardev_space(struct chardev *chardev, uint8_t **at);
+
+/* Have an eventfd to be rung by; false if there is none. */
+bool chardev_start_wake(struct chardev *chardev);
+
+/* --- chardev-tap.c --- */
+
+/* The guest printed this; any thread. */
+void chardev_tap_put(struct chardev *chardev, const void *data, size_t len);
+/* There may be room for input again. */
+void chardev_tap_resume(struct chardev *chardev);
+void chardev_tap_close(struct chardev *chardev);
 
 /* Take up input from the descriptor @in. */
 void chardev_start_input(struct chardev *chardev);

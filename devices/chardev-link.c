@@ -79,7 +79,7 @@ void chardev_hang_up(struct chardev *chardev)
 	/* Who was writing when it went has said so. */
 	if (!chardev->listener && !was_gone)
 		device_log(&chardev->log, chardev->name, "the other end has closed the connection");
-	if (chardev->handler.connected)
+	if (chardev->handler.connected && !chardev_is_attached(chardev))
 		chardev->handler.connected(chardev->handler.arg, false);
 	/* Who waits for the client waits no more. */
 	if (chardev->handler.writable)

@@ -222,13 +222,14 @@ void chardev_observe(const struct chardev_observer *who)
 
 bool chardev_is_observed(const struct chardev *chardev)
 {
-	return chardev->stream;
+	return chardev->stream || chardev_is_attached(chardev);
 }
 
 void chardev_printed(struct chardev *chardev, const void *data, size_t len)
 {
 	if (chardev->stream)
 		observer.printed(chardev->stream, data, len);
+	chardev_tap_put(chardev, data, len);
 }
 
 int chardev_open(const char *option, const char *spec, struct loop *loop, struct chardev **out,

@@ -40,7 +40,7 @@ void chardev_resume(struct chardev *chardev)
 }
 
 /* Give the handler what it has room for. */
-static void deliver(struct chardev *chardev)
+void chardev_deliver(struct chardev *chardev)
 {
 	const struct chardev_handler *handler = &chardev->handler;
 
@@ -66,25 +66,30 @@ static void deliver(struct chardev *chardev)
 	chardev->start = 0;
 }
 
-/* Read once. False at the end of the input. */
-static bool fill(struct chardev *chardev)
+size_t chardev_space(struct chardev *chardev, uint8_t **at)
 {
-	size_t space = BUFFER_SIZE - chardev->len;
-	uint8_t lost[256], *at;
-	ssize_t n;
-
 	if (chardev->start && chardev->len)
 		memmove(chardev->buffer, chardev->buffer + chardev->start, chardev->len);
 	chardev->start = 0;
-	at = space ? chardev->buffer + chardev->len : lost;
-	n = read(chardev->in, at, space ? space : sizeof(lost));
+	*at = chardev->buffer + chardev->len;
+	return BUFFER_SIZE - chardev->len;
+}
+
+/* Read once. False at the end of the input. */
+static bool fill(struct chardev *chardev)
+{
+	uint8_t lost[256], *at;
+	size_t space = chardev_space(chardev, &at);
+	ssize_t n;
+
+	n = read(chardev->in, space ? at : lost, space ? space : sizeof(lost));
 	/* A pty nobody has open is EIO: someone may open it yet. */
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR || (errno == EIO && chardev->pty);
 	if (n == 0)
 		return false;
 	if (chardev->filter)
-		n = (ssize_t)chardev->filter(chardev->filter_arg, at, (size_t)n);
+		n = (ssize_t)chardev->filter(chardev->filter_arg, space ? at : lost, (size_t)n);
 	if (space)
 		chardev->len += (size_t)n;
 	return true;
@@ -123,12 +128,12 @@ static void pull(struct chardev *chardev)
 		before = chardev->len;
 		if (!fill(chardev)) {
 			end_of_input(chardev);
-			deliver(chardev);
+			chardev_deliver(chardev);
 			return;
 		}
 		/* An edge is the only one until all of it is read. */
 	} while (chardev->pty && chardev->len > before && chardev->len < BUFFER_SIZE);
-	deliver(chardev);
+	chardev_deliver(chardev);
 	chardev->idle = chardev->len == BUFFER_SIZE && !chardev->filter;
 	if (!chardev->idle && (!chardev->pty || chardev->len > before))
 		ask(chardev);
@@ -173,13 +178,14 @@ static void wake_ready(void *arg, uint32_t events)
 		return;
 	if (__atomic_exchange_n(&chardev->winch, false, __ATOMIC_SEQ_CST))
 		tell_size(chardev);
-	deliver(chardev);
+	chardev_deliver(chardev);
 	if (chardev->always_ready && chardev->len < BUFFER_SIZE) {
 		pull(chardev);
 	} else if (chardev->idle && chardev->len < BUFFER_SIZE) {
 		chardev->idle = false;
 		ask(chardev);
 	}
+	chardev_tap_resume(chardev);
 }
 
 void chardev_start_input(struct chardev *chardev)
@@ -194,8 +200,10 @@ void chardev_start_input(struct chardev *chardev)
 }
 
 /* Without a descriptor for it there is no input; output still works. */
-static bool start_wake(struct chardev *chardev)
+bool chardev_start_wake(struct chardev *chardev)
 {
+	if (chardev->wake_watch)
+		return true;
 	chardev->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (chardev->wake >= 0)
 		chardev->wake_watch =
@@ -211,7 +219,8 @@ void chardev_set_handler(struct chardev *chardev, const struct chardev_handler *
 	if (handler->connected && !chardev->listener)
 		handler->connected(handler->arg, true);
 	tell_size(chardev);
-	if ((chardev->in < 0 && !chardev->listener) || chardev->wake >= 0 || !start_wake(chardev))
+	if ((chardev->in < 0 && !chardev->listener) || chardev->wake >= 0 ||
+	    !chardev_start_wake(chardev))
 		return;
 	if (chardev->in >= 0)
 		chardev_start_input(chardev);

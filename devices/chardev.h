@@ -99,6 +99,17 @@ void chardev_set_filter(struct chardev *chardev,
 			size_t (*filter)(void *arg, uint8_t *data, size_t len), void *arg);
 
 /*
+ * Somebody at the stream socket @fd sees what the guest prints from here on, and what he says is
+ * input, both beside the other end there is. One at a time. @fd is the chardev's from here on, and
+ * closed when he has gone, or when CHARDEV_ROOM bytes wait to be read by him. @out is sent first,
+ * @in has come from him already. The loop's thread. 0, or -1 and errno; EBUSY: there is somebody.
+ */
+#define CHARDEV_ROOM (256 << 10)
+int chardev_attach(struct chardev *chardev, int fd, const void *out, size_t out_len, const void *in,
+		   size_t in_len);
+bool chardev_is_attached(const struct chardev *chardev);
+
+/*
  * Who wants to know what guests print, wherever it goes. opened() is called for each chardev opened
  * from here on and returns what printed() (any thread, one at a time for one chardev) and closed()
  * are called with, or NULL without memory.

@@ -48,7 +48,9 @@ struct net {
 	uint16_t queue_sizes[NET_QUEUES_MAX + 1];
 	struct virtio_net_config config;
 	uint8_t permanent_mac[ETH_ALEN]; /* the driver may have another until it resets the device */
-	struct net_backend *backend;
+	struct net_backend *backend;     /* home, none, or another that came later */
+	struct net_backend *home;        /* what it was made with */
+	struct net_backend none;         /* while the cable is pulled */
 	unsigned int max_pairs;
 	unsigned int pairs;      /* that the driver uses */
 	uint64_t guest_offloads; /* of NET_GUEST_OFFLOADS, what frames may need now */

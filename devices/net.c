@@ -19,13 +19,15 @@ static const struct {
 	{"user", &net_user_type,
 	 "this program has no user-mode network: it is static, or was built without libslirp-dev"},
 	{"tap", &net_tap_type, NULL},
+	{"none", &net_none_type, NULL},
 };
 
-#define KNOWN_BACKENDS "known are user and tap"
+#define KNOWN_BACKENDS "known are user, tap and none"
 
 const struct device_word net_words[] = {
 	{"user", "a network of its own, by the host's sockets (libslirp); or"},
-	{"tap", "a TAP interface of the host"},
+	{"tap", "a TAP interface of the host, or"},
+	{"none", "no cable, until vmm ctl plugs one in"},
 	{"mac=MAC", "the device's address (52:54:00:12:34:56 and those behind it)"},
 	{"mtu=BYTES", "what the guest is told, if less than the network's"},
 	{"hostfwd=tcp|udp:[ADDR]:PORT-[ADDR]:PORT",

@@ -46,7 +46,7 @@ struct net_handler {
 };
 
 struct net_backend_ops {
-	/* Nothing is called afterwards. The loop does not run. */
+	/* Nothing is called afterwards. The loop's thread, or it does not run. */
 	void (*close)(struct net_backend *backend);
 	/* Once, before all others. Until want() nothing is readable. */
 	void (*set_handler)(struct net_backend *backend, const struct net_handler *handler);
@@ -129,6 +129,9 @@ int net_device_new(const char *option, const struct net_options *options,
 		   struct net_backend *backend, struct virtio_device **out, struct report *report);
 
 extern const struct net_backend_type net_tap_type;
+/* No cable (net-frames.c); the operations are also those of a device whose cable is pulled. */
+extern const struct net_backend_type net_none_type;
+extern const struct net_backend_ops net_none_ops;
 /* User-mode networking, where it was built in; it needs a library that is loaded when asked for. */
 extern const struct net_backend_type net_user_type __attribute__((weak));
 /* The version of the library's header. */

@@ -139,6 +139,39 @@ int virtio_blk_resized(struct virtio_device *dev, struct report *report)
 	return 0;
 }
 
+int virtio_blk_grow(struct virtio_device *dev, uint64_t size, struct report *report)
+{
+	struct blk *blk = (struct blk *)dev;
+	uint64_t now;
+
+	if (blk->read_only)
+		return report_fail(report, REPORT_USER, "%s: is read-only", dev->name);
+	if (size % blk->image.block || size > INT64_MAX)
+		return report_fail(report, REPORT_USER, "%s: %llu bytes are not a multiple of %u",
+				   dev->name, (unsigned long long)size, blk->image.block);
+	if (image_measure(blk->image.fd, &now) < 0)
+		return report_fail(report, REPORT_HOST, "%s: cannot be measured: %s", dev->name,
+				   strerror(errno));
+	/* What a guest has in it is not cut off. */
+	if (size < now)
+		return report_fail(report, REPORT_USER, "%s: has %llu bytes, and does not shrink",
+				   dev->name, (unsigned long long)now);
+	if (size > now && ftruncate(blk->image.fd, (off_t)size) < 0)
+		return report_fail(report, REPORT_HOST, "%s: cannot be made longer: %s", dev->name,
+				   strerror(errno));
+	return virtio_blk_resized(dev, report);
+}
+
+uint64_t virtio_blk_size(struct virtio_device *dev)
+{
+	uint64_t sectors;
+
+	virtio_lock(dev);
+	sectors = ((struct blk *)dev)->sectors;
+	virtio_unlock(dev);
+	return sectors * IMAGE_SECTOR;
+}
+
 /* --- the option ------------------------------------------------------------------------------ */
 
 static int word_id(struct blk_options *options, const char *option, const char *value,

@@ -175,4 +175,10 @@ bool blk_is_writethrough(const struct blk *blk);
  */
 int virtio_blk_resized(struct virtio_device *dev, struct report *report);
 
+/* Make its image @size bytes long, if that is more than it has, and then the same. */
+int virtio_blk_grow(struct virtio_device *dev, uint64_t size, struct report *report);
+
+/* How long it is, as the driver knows it. */
+uint64_t virtio_blk_size(struct virtio_device *dev);
+
 #endif

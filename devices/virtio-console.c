@@ -14,6 +14,7 @@
 
 #include "devices/console.h"
 #include "devices/devices.h"
+#include "devices/virtio-console.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -105,6 +106,17 @@ static void console_free(struct virtio_device *dev)
 		chardev_close(console->ports[i].chardev);
 	virtio_device_destroy(dev);
 	free(console);
+}
+
+struct chardev *virtio_console_port(const struct virtio_device *dev, unsigned int index,
+				    const char **name)
+{
+	const struct console *console = (const struct console *)dev;
+
+	if (index >= console->port_count)
+		return NULL;
+	*name = console->ports[index].name;
+	return console->ports[index].chardev;
 }
 
 /* --- options --------------------------------------------------------------------------------- */

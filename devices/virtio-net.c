@@ -13,6 +13,7 @@
 
 #include "devices/devices.h"
 #include "devices/net-device.h"
+#include "devices/virtio-net.h"
 
 /* What is offered whatever the backend can do. */
 #define OWN_FEATURES                                                                     \
@@ -137,17 +138,102 @@ static void backend_writable(void *arg, unsigned int pair)
 	virtio_unlock(&net->dev);
 }
 
-static void backend_link(void *arg, bool up)
+/* As the backend has it that the device has now. */
+static void update_link(struct net *net)
 {
-	struct net *net = arg;
-	uint16_t status = htole16(up ? VIRTIO_NET_S_LINK_UP : 0);
+	uint16_t status = htole16(net->backend->link_up ? VIRTIO_NET_S_LINK_UP : 0);
 
-	virtio_lock(&net->dev);
 	if (net->config.status != status) {
 		net->config.status = status;
 		virtio_config_changed(&net->dev);
 	}
+}
+
+/* It may be one that is kept for later. */
+static void backend_link(void *arg, bool up)
+{
+	struct net *net = arg;
+
+	(void)up;
+	virtio_lock(&net->dev);
+	update_link(net);
 	virtio_unlock(&net->dev);
+}
+
+static struct net_handler handler_of(struct net *net)
+{
+	return (struct net_handler){backend_readable, backend_writable, backend_link, net};
+}
+
+/* --- the cable ------------------------------------------------------------------------------- */
+
+/* Whether the backend can do what drivers are offered, or what the one that is up relies on. */
+static int check_backend(const struct net *net, const struct net_backend *backend,
+			 struct report *report)
+{
+	if (backend->max_pairs < net->max_pairs)
+		return report_fail(report, REPORT_USER,
+				   "%s has %u pairs of queues, and the network %u", net->dev.name,
+				   net->max_pairs, backend->max_pairs);
+	if (net->dev.offered & NET_HOST_OFFLOADS & ~backend->features)
+		return report_fail(report, REPORT_USER,
+				   "%s leaves checksums and segmentation to the host, which this "
+				   "network cannot do",
+				   net->dev.name);
+	return 0;
+}
+
+/* Returns the backend that is needed no more, or NULL. */
+static struct net_backend *change(struct net *net, struct net_backend *backend)
+{
+	struct net_backend *old = net->backend;
+	const struct net_backend_ops *ops = backend->ops;
+
+	for (unsigned int i = 0; i < net->max_pairs; i++)
+		old->ops->want(old, i, false);
+	net->backend = backend;
+	if (ops->set_pairs && ops->set_pairs(backend, net->pairs))
+		device_log(&net->dev.log, net->dev.name, "the network has too few queues");
+	/* Frames that need what the backend could not be told are not delivered. */
+	if (ops->set_offload && ops->set_offload(backend, net->guest_offloads))
+		device_log(&net->dev.log, net->dev.name, "the network sends what is not understood");
+	update_link(net);
+	for (unsigned int i = 0; i < net->max_pairs; i++) {
+		net_receive(net, i);
+		net_transmit(net, i);
+	}
+	return old == net->home || old == &net->none || old == backend ? NULL : old;
+}
+
+static void plug_in(struct net *net, struct net_backend *backend)
+{
+	struct net_backend *old;
+
+	virtio_lock(&net->dev);
+	old = change(net, backend);
+	virtio_unlock(&net->dev);
+	if (old)
+		old->ops->close(old);
+}
+
+void virtio_net_detach(struct virtio_device *dev)
+{
+	struct net *net = (struct net *)dev;
+
+	plug_in(net, &net->none);
+}
+
+int virtio_net_attach(struct virtio_device *dev, struct net_backend *backend, struct report *report)
+{
+	struct net *net = (struct net *)dev;
+	const struct net_handler handler = handler_of(net);
+
+	if (backend && check_backend(net, backend, report))
+		return -1;
+	if (backend)
+		backend->ops->set_handler(backend, &handler);
+	plug_in(net, backend ? backend : net->home);
+	return 0;
 }
 
 /* --- the device ------------------------------------------------------------------------------ */
@@ -200,15 +286,17 @@ static void net_count(struct virtio_device *dev, struct virtio_stats *stats)
 {
 	const struct net *net = (struct net *)dev;
 
-	if (net->backend->ops->dropped)
-		stats->dropped += net->backend->ops->dropped(net->backend);
+	if (net->home->ops->dropped)
+		stats->dropped += net->home->ops->dropped(net->home);
 }
 
 static void net_free(struct virtio_device *dev)
 {
 	struct net *net = (struct net *)dev;
 
-	net->backend->ops->close(net->backend);
+	if (net->backend != net->home && net->backend != &net->none)
+		net->backend->ops->close(net->backend);
+	net->home->ops->close(net->home);
 	virtio_device_destroy(dev);
 	free(net);
 }
@@ -262,7 +350,7 @@ int net_device_new(const char *option, const struct net_options *options,
 		   struct net_backend *backend, struct virtio_device **out, struct report *report)
 {
 	struct net *net = calloc(1, sizeof(*net));
-	const struct net_handler handler = {backend_readable, backend_writable, backend_link, net};
+	const struct net_handler handler = handler_of(net);
 
 	if (!net) {
 		report_fail(report, REPORT_HOST, "%s: out of memory", option);
@@ -273,7 +361,8 @@ int net_device_new(const char *option, const struct net_options *options,
 			    option, options->mtu, backend->mtu);
 		goto fail;
 	}
-	net->backend = backend;
+	net->backend = net->home = backend;
+	net->none = (struct net_backend){.ops = &net_none_ops, .max_pairs = backend->max_pairs};
 	net->max_pairs = backend->max_pairs;
 	net->pairs = 1;
 	net->ops = net_ops;
@@ -312,7 +401,7 @@ static int check(const char *option, const char *args, struct report *report)
 
 const struct device_type virtio_net_type = {
 	.name = "net",
-	.args = "user|tap[,mac=MAC][,WORD...]",
+	.args = "user|tap|none[,mac=MAC][,WORD...]",
 	.help = "a network; WORDs: hostfwd=tcp::2222-:22, net=; ifname=, queues=",
 	.several = true,
 	.words = net_words,

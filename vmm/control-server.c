@@ -75,6 +75,22 @@ static size_t unsent(const struct client *client)
 	return len;
 }
 
+/* It is a client no more. */
+static void hand_over(struct client *client)
+{
+	struct control_server *server = client->server;
+	struct control_session *session = &client->session;
+	size_t len;
+	const char *out = control_session_output(session, &len);
+
+	loop_remove(client->watch);
+	if (server->ops->become(server->target, session->stream, client->fd, out, len,
+				client->in + client->in_at, client->in_len - client->in_at))
+		close(client->fd);
+	client->fd = -1;
+	control_session_end(session);
+}
+
 /*
  * One request at most, and as much of the answers as the socket takes. What has come and is not
  * done yet has its turn when the loop has looked at everybody else: the socket has room, so that
@@ -89,6 +105,10 @@ static void pump(struct client *client)
 						 client->in_len - client->in_at);
 	if (!flush(client) || session->dropped || (session->closing && !unsent(client))) {
 		drop(client);
+		return;
+	}
+	if (session->stream) {
+		hand_over(client);
 		return;
 	}
 	if (client->in_at == client->in_len)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/layout.h"
+#include "devices/units.h"
 
 void control_session_begin(struct control_session *session, const struct control_ops *ops,
 			   void *target)
@@ -86,7 +86,7 @@ static void put_object(struct control_session *session, const json_t *object, co
 		put(session, ",\"", 2);
 		put(session, name, strlen(name));
 		put(session, "\":", 2);
-		put(session, raw, strcspn(raw, "\n"));
+		put(session, raw, strlen(raw));
 		put(session, "}", 1);
 	}
 	put(session, "\n", 1);
@@ -257,6 +257,9 @@ static void answer(struct control_session *session, json_t *object)
 		put_error(session, id, report.text);
 		goto out;
 	}
+	/* A line is a line. Ends of lines are nowhere in JSON but between things. */
+	for (char *at = now.raw; at && *at; at++)
+		*at = *at == '\n' ? ' ' : *at;
 	if (now.raw && strlen(now.raw) > CONTROL_REPLY_MAX) {
 		put_error(session, id, "the answer is too long");
 		goto out;

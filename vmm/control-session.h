@@ -41,6 +41,12 @@ struct control_call {
 struct control_ops {
 	/* 0, or -1 and why not in @report. */
 	int (*call)(void *target, struct control_call *call, struct report *report);
+	/*
+	 * The connection @fd becomes @stream, which call() said it would: @out is yet to be sent,
+	 * @in came already. 0, and it is the stream's to close, or -1.
+	 */
+	int (*become)(void *target, void *stream, int fd, const char *out, size_t out_len,
+		      const char *in, size_t in_len);
 };
 
 /* The loop's thread. */

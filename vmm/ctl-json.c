@@ -195,8 +195,10 @@ static void print_items(const char *at, unsigned int depth, const char *mark, FI
 			print_text(value, out);
 			continue;
 		}
-		fprintf(out, "%*s%s", mark ? (int)(2 * depth - 2) : (int)(2 * depth), "",
-			mark ? mark : "");
+		/* What has no name begins with its own first line. */
+		if (key || !deeper)
+			fprintf(out, "%*s%s", (int)(2 * depth - (mark ? 2 : 0)), "",
+				mark ? mark : "");
 		mark = NULL;
 		if (key) {
 			print_text(key, out);

@@ -17,6 +17,13 @@ enum ctl_id {
 	CTL_POWER,
 	CTL_RESET,
 	CTL_QUIT,
+	CTL_STATS,
+	CTL_MAP,
+	CTL_DISK_RESIZE,
+	CTL_BALLOON,
+	CTL_NET_DETACH,
+	CTL_NET_ATTACH,
+	CTL_CONSOLE_ATTACH,
 	CTL_SUBSCRIBE,
 	CTL_REQUESTS,
 };
@@ -35,14 +42,18 @@ struct ctl_param {
 
 struct ctl_request {
 	const char *name;
-	const char *args; /* of vmm ctl, in its help; "": none */
-	const char *help; /* one line */
+	const char *alias; /* what vmm ctl takes for it, too, or NULL */
+	const char *args;  /* of vmm ctl, in its help; "": none */
+	const char *help;  /* one line */
 	/* In the order in which vmm ctl takes them. */
 	struct ctl_param params[CTL_PARAMS_MAX];
 };
 
 /* By enum ctl_id. */
 extern const struct ctl_request ctl_requests[CTL_REQUESTS];
+
+/* The request that vmm ctl is asked for as @name, or NULL. */
+const struct ctl_request *ctl_find_alias(const char *name);
 
 /* The request that is called @name, or NULL; and the one somebody may have meant by it, or NULL. */
 const struct ctl_request *ctl_find(const char *name);

@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "devices/units.h"
 #include "devices/unix-socket.h"
 #include "vmm/ctl-json.h"
 #include "vmm/ctl-table.h"
-#include "vmm/layout.h"
 
 #define REPLY_MAX       (size_t)(64 << 20)
 #define REPLY_WITHIN_MS 30000
@@ -28,6 +28,7 @@ struct ctl {
 	const char *values[CTL_PARAMS_MAX]; /* NULL: not given */
 	bool json;
 	int fd;
+	int passed; /* a descriptor for the request, or -1 */
 };
 
 void ctl_help(void)
@@ -48,6 +49,12 @@ static int take_word(struct ctl *ctl, const char *word, struct report *report)
 	const struct ctl_param *params = ctl->request->params;
 	size_t i;
 
+	if (ctl->request == &ctl_requests[CTL_NET_ATTACH] && ctl->passed < 0) {
+		int taken = ctl_take_socket(word, &ctl->passed, report);
+
+		if (taken <= 0)
+			return taken;
+	}
 	for (i = 0; i < CTL_PARAMS_MAX && params[i].name; i++) {
 		size_t len = strlen(params[i].name);
 
@@ -93,7 +100,7 @@ static int find_request(struct ctl *ctl, const char *name, struct report *report
 {
 	const struct ctl_request *near = ctl_near(name);
 
-	ctl->request = ctl_find(name);
+	ctl->request = ctl_find_alias(name);
 	if (ctl->request)
 		return 0;
 	if (near)
@@ -124,6 +131,9 @@ static int parse(struct ctl *ctl, int argc, char **argv, struct report *report)
 				   "ctl: the %s is missing; write vmm ctl PATH REQUEST, --help "
 				   "lists requests",
 				   ctl->path ? "request" : "path of the socket");
+	/* For people, where the protocol would have JSON in JSON. */
+	if (ctl->request == &ctl_requests[CTL_MAP] && !ctl->values[0] && !ctl->json)
+		ctl->values[0] = "text";
 	for (size_t i = 0; i < CTL_PARAMS_MAX; i++) {
 		if (check_value(ctl, i, report))
 			return -1;
@@ -180,13 +190,33 @@ static char *make_line(const struct ctl *ctl, size_t *len)
 	return line;
 }
 
+/* With the descriptor, if there is one. */
+static ssize_t send_first(const struct ctl *ctl, char *line, size_t len)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = {{0}};
+	struct iovec iov = {line, len};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (ctl->passed >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.header), &ctl->passed, sizeof(int));
+	}
+	return sendmsg(ctl->fd, &message, MSG_NOSIGNAL);
+}
+
 static int send_request(const struct ctl *ctl, struct report *report)
 {
 	size_t len, done = 0;
 	char *line = make_line(ctl, &len);
 
 	while (line && done < len) {
-		ssize_t n = send(ctl->fd, line + done, len - done, MSG_NOSIGNAL);
+		ssize_t n = done == 0 ? send_first(ctl, line, len)
+				      : send(ctl->fd, line + done, len - done, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EINTR)
 			break;
@@ -252,8 +282,10 @@ static int show(const struct ctl *ctl, const char *reply, struct report *report)
 	if (ctl->json)
 		puts(reply);
 	if (ok && strncmp(ok, "true", 4) == 0) {
-		if (!ctl->json)
+		/* A console's output is the console's alone. */
+		if (!ctl->json && ctl->request != &ctl_requests[CTL_CONSOLE_ATTACH])
 			ctl_json_print(reply, stdout);
+		fflush(stdout);
 		free(why);
 		return 0;
 	}
@@ -289,13 +321,15 @@ static int converse(struct ctl *ctl, struct report *report)
 		err = show(ctl, line, report);
 	if (!err && ctl->request == &ctl_requests[CTL_SUBSCRIBE])
 		err = follow(ctl, &line, &size, report);
+	if (!err && ctl->request == &ctl_requests[CTL_CONSOLE_ATTACH])
+		err = ctl_console(ctl->fd, report);
 	free(line);
 	return err;
 }
 
 int ctl_main(int argc, char **argv, struct report *report)
 {
-	struct ctl ctl = {.fd = -1};
+	struct ctl ctl = {.fd = -1, .passed = -1};
 	int err = parse(&ctl, argc, argv, report);
 
 	if (!err)
@@ -304,5 +338,7 @@ int ctl_main(int argc, char **argv, struct report *report)
 		err = converse(&ctl, report);
 	if (ctl.fd >= 0)
 		close(ctl.fd);
+	if (ctl.passed >= 0)
+		close(ctl.passed);
 	return err;
 }

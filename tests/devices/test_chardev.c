@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Character devices: flow control both ways, the filter, ends that go, the backends. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/devices/line.h"
@@ -371,6 +373,106 @@ static void clear_taker(void)
 	memset(&taker, 0, sizeof(taker));
 }
 
+/* --- somebody beside ---------------------------------------------------------------------------- */
+
+/* He hears what is printed, and what he says is input, though the other end is nothing at all. */
+START_TEST(test_attached)
+{
+	struct loop *loop = loop_new();
+	struct chardev *chardev;
+	struct report report;
+	char bytes[64];
+	int pair[2], other[2];
+
+	taker.room = 100;
+	ck_assert_int_eq(chardev_open("--console", "null", loop, &chardev, &report), 0);
+	chardev_set_handler(chardev, &handler);
+	ck_assert(!chardev_is_observed(chardev));
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other), 0);
+	ck_assert_int_eq(chardev_attach(chardev, pair[0], "first ", 6, "in", 2), 0);
+	ck_assert(chardev_is_observed(chardev) && chardev_is_attached(chardev));
+	ck_assert_int_eq(chardev_attach(chardev, other[0], "", 0, "", 0), -1);
+	ck_assert_int_eq(errno, EBUSY);
+	chardev_printed(chardev, "second", 6);
+	ck_assert_int_eq(write(pair[1], "put", 3), 3);
+	while (taker.taken < 5)
+		loop_turn(loop, 1000);
+	ck_assert_mem_eq(taker.bytes, "input", 5);
+	while (recv(pair[1], bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT) < 12)
+		loop_turn(loop, 1000);
+	ck_assert_int_eq(read(pair[1], bytes, sizeof(bytes)), 12);
+	ck_assert_mem_eq(bytes, "first second", 12);
+	close(pair[1]);
+	while (chardev_is_attached(chardev))
+		loop_turn(loop, 1000);
+	chardev_printed(chardev, "nobody", 6);
+	ck_assert_int_eq(chardev_attach(chardev, other[0], "", 0, "", 0), 0);
+	chardev_close(chardev);
+	ck_assert_int_eq(read(other[1], bytes, 1), 0);
+	loop_free(loop);
+}
+END_TEST
+
+/* His input waits where it is while there is no room, and is all there then. */
+START_TEST(test_attached_without_room)
+{
+	struct loop *loop = loop_new();
+	struct chardev *chardev;
+	struct report report;
+	static uint8_t bytes[50000];
+	size_t sent = 0;
+	int pair[2];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+	ck_assert_int_eq(chardev_open("--console", "null", loop, &chardev, &report), 0);
+	chardev_set_handler(chardev, &handler);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	ck_assert_int_eq(chardev_attach(chardev, pair[0], "", 0, "", 0), 0);
+	while (taker.taken < sizeof(bytes)) {
+		ssize_t n = write(pair[1], bytes + sent, sizeof(bytes) - sent);
+
+		sent += n > 0 ? (size_t)n : 0;
+		for (unsigned int i = 0; i < 20; i++)
+			loop_turn(loop, 0);
+		taker.room += 999;
+		chardev_resume(chardev);
+	}
+	ck_assert_mem_eq(taker.bytes, bytes, sizeof(bytes));
+	chardev_close(chardev);
+	close(pair[1]);
+	loop_free(loop);
+}
+END_TEST
+
+/* Who does not read does not make it wait, or grow: he is let go. */
+START_TEST(test_attached_unread)
+{
+	struct loop *loop = loop_new();
+	struct chardev *chardev;
+	struct report report;
+	char bytes[4096] = "";
+	size_t printed = 0;
+	int pair[2];
+
+	ck_assert_int_eq(chardev_open("--console", "null", loop, &chardev, &report), 0);
+	chardev_set_handler(chardev, &handler);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(chardev_attach(chardev, pair[0], "", 0, "", 0), 0);
+	while (chardev_is_attached(chardev)) {
+		chardev_printed(chardev, bytes, sizeof(bytes));
+		printed += sizeof(bytes);
+		ck_assert_uint_lt(printed, 64 << 20);
+		loop_turn(loop, 0);
+	}
+	ck_assert_uint_gt(printed, CHARDEV_ROOM);
+	chardev_close(chardev);
+	close(pair[1]);
+	loop_free(loop);
+}
+END_TEST
+
 Suite *chardev_suite(void)
 {
 	Suite *suite = suite_create("chardev");
@@ -380,6 +482,9 @@ Suite *chardev_suite(void)
 	tcase_add_checked_fixture(tcase, clear_taker, NULL);
 	tcase_add_test(tcase, test_input_waits_for_room);
 	tcase_add_test(tcase, test_input_in_portions);
+	tcase_add_test(tcase, test_attached);
+	tcase_add_test(tcase, test_attached_without_room);
+	tcase_add_test(tcase, test_attached_unread);
 	tcase_add_test(tcase, test_filter);
 	tcase_add_test(tcase, test_filter_without_room);
 	tcase_add_test(tcase, test_output_waits);

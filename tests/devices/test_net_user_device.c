@@ -503,7 +503,7 @@ static const struct {
 	const char *args;
 	const char *text;
 } mistakes[] = {
-	{"", "--net : not a backend; known are user and tap"},
+	{"", "--net : not a backend; known are user, tap and none"},
 	{"usre", "--net usre: not a backend; did you mean user?"},
 	{"user,mac=", "--net: mac '' is not six bytes such as 52:54:00:12:34:56"},
 	{"user,mac=52:54:00:12:34", "--net: mac '52:54:00:12:34' is not six bytes such as "

@@ -8,6 +8,7 @@ suite_fn *const test_suites[] = {
 	guests_suite,
 	terminal_suite,
 	pause_suite,
+	control_suite,
 	gdb_suite,
 	power_suite,
 	map_suite,

@@ -5,6 +5,7 @@
 
 #include "tests/runner.h"
 
+Suite *control_suite(void);
 Suite *faults_suite(void);
 Suite *gdb_suite(void);
 Suite *guests_suite(void);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the table says is what comes. */
 static void check(const struct control_call *call)
@@ -55,9 +56,27 @@ static int call_fake(void *target, struct control_call *call, struct report *rep
 	if (call->id == CTL_QUIT)
 		fake->status = (int)call->number[0];
 	json_object_set_new(call->reply, "state", json_string(fake->paused ? "paused" : "running"));
+	if (call->id == CTL_CONSOLE_ATTACH)
+		call->stream = fake;
+	if (call->id == CTL_NET_ATTACH && *call->fd >= 0) {
+		close(*call->fd);
+		*call->fd = -1;
+		fake->taken_fds++;
+	}
 	if (fake->raw_bytes)
 		raw_member(fake, call);
 	return 0;
 }
 
-const struct control_ops control_fake_ops = {call_fake};
+/* What it becomes says what it was and hangs up. */
+static int become(void *target, void *stream, int fd, const char *out, size_t out_len,
+		  const char *in, size_t in_len)
+{
+	if (target != stream)
+		abort();
+	if (write(fd, out, out_len) != (ssize_t)out_len || write(fd, in, in_len) != (ssize_t)in_len)
+		return -1;
+	return close(fd);
+}
+
+const struct control_ops control_fake_ops = {call_fake, become};

@@ -15,7 +15,8 @@ struct control_fake {
 	uint64_t number;  /* the last size */
 	char text[64];    /* the last text */
 	size_t raw_bytes; /* of a raw member, if not 0 */
-	bool refuse;      /* everything */
+	unsigned int taken_fds;
+	bool refuse; /* everything */
 };
 
 extern const struct control_ops control_fake_ops; /* target: struct control_fake */
