@@ -188,11 +188,23 @@ static bool copy_ranges(struct blk_request *req, const struct virtq_chain *chain
 	return true;
 }
 
+/* The next request to use. There is one for each that the ring can have. */
+static struct blk_request *unused(struct blk_queue *queue)
+{
+	if (!queue->unused.first) {
+		struct blk_request *req = &queue->requests[queue->touched++];
+
+		req->queue = queue;
+		list_add(&queue->unused, req);
+	}
+	return queue->unused.first;
+}
+
 static int64_t handle_request(struct virtio_device *dev, const struct gm_memory *memory,
 			      const struct virtq_chain *chain)
 {
 	struct blk_queue *queue = ((struct blk *)dev)->running;
-	struct blk_request *req = queue->unused.first;
+	struct blk_request *req = unused(queue);
 	int status;
 
 	queue->taken++;
@@ -389,10 +401,6 @@ int blk_queue_open(struct blk_queue *queue, struct blk *blk, unsigned int index,
 	queue->requests = calloc(BLK_QUEUE_SIZE, sizeof(*queue->requests));
 	if (!queue->requests)
 		return -1;
-	for (unsigned int i = 0; i < BLK_QUEUE_SIZE; i++) {
-		queue->requests[i].queue = queue;
-		list_add(&queue->unused, &queue->requests[i]);
-	}
 	queue->engine = engine->open(blk->image.fd, BLK_QUEUE_SIZE);
 	if (queue->engine)
 		queue->watch = loop_add(loop, queue->engine->event, EPOLLIN, engine_event, queue);

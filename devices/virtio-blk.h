@@ -13,7 +13,8 @@
 #include "devices/loop.h"
 #include "devices/virtio.h"
 
-#define BLK_QUEUE_SIZE   256
+/* A request of 1 MiB, a page a descriptor, is one chain. */
+#define BLK_QUEUE_SIZE   512
 #define BLK_QUEUES_MAX   16
 #define BLK_SEGMENTS_MAX 32 /* of a discard or write-zeroes request */
 /* Of one such segment, 2 GiB: a request cannot keep the host busy for longer than that takes. */
@@ -21,7 +22,7 @@
 /* What a chain may have: a queue full of buffers. */
 #define BLK_RANGES BLK_QUEUE_SIZE
 /* Pieces of memory of one operation; a transfer of more is several. */
-#define BLK_IOV 256
+#define BLK_IOV 512
 /* Memory that direct I/O cannot use is copied, in pieces of so much, by so many requests at once. */
 #define BLK_BOUNCE_SIZE 65536
 #define BLK_BOUNCE_MAX  16
@@ -111,6 +112,7 @@ struct blk_queue {
 	struct loop_watch *watch;
 	struct loop_watch *ready_watch; /* NULL if the engine needs none */
 	struct blk_request *requests;   /* BLK_QUEUE_SIZE, as many as the ring can have in flight */
+	unsigned int touched; /* of these, so many have been used; the rest is not memory yet */
 	struct blk_list unused;
 	struct blk_list waiting; /* for a bounce buffer */
 	unsigned int bounces;    /* in use */

@@ -330,7 +330,7 @@ START_TEST(configuration)
 {
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_CONFIG), SECTORS);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_CONFIG + 4), 0);
-	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_CONFIG + 12), 254);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_CONFIG + 12), 510);
 	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_CONFIG + 20), 512);
 }
 END_TEST

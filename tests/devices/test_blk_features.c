@@ -414,7 +414,7 @@ START_TEST(the_configuration)
 	c = config();
 	ck_assert_uint_eq(le64toh(c.capacity), SECTORS);
 	ck_assert_uint_eq(le32toh(c.size_max), 4 << 20);
-	ck_assert_uint_eq(le32toh(c.seg_max), 254);
+	ck_assert_uint_eq(le32toh(c.seg_max), 510);
 	ck_assert_uint_eq(le32toh(c.blk_size), 512);
 	ck_assert_uint_eq(le16toh(c.num_queues), 3);
 	ck_assert_uint_eq(le32toh(c.max_write_zeroes_seg), BLK_SEGMENTS_MAX);

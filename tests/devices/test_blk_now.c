@@ -4,6 +4,8 @@
  * once, else the loop; and that between the two no notification is lost.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -199,13 +201,30 @@ START_TEST(long_ones_are_the_loops)
 }
 END_TEST
 
+static sem_t taken, kicked;
+
+static void *holder(void *arg)
+{
+	virtio_lock(h->dev);
+	sem_post(&taken);
+	sem_wait(&kicked);
+	virtio_unlock(h->dev);
+	return arg;
+}
+
 /* Who has the device may have it for long: a vCPU leaves word and goes on. */
 START_TEST(a_vcpu_does_not_wait_for_the_lock)
 {
+	pthread_t thread;
+
+	sem_init(&taken, 0, 0);
+	sem_init(&kicked, 0, 0);
 	offer(0);
-	virtio_lock(h->dev);
+	ck_assert_int_eq(pthread_create(&thread, NULL, holder, NULL), 0);
+	sem_wait(&taken);
 	driver_kick(h, q);
-	virtio_unlock(h->dev);
+	sem_post(&kicked);
+	pthread_join(thread, NULL);
 	ck_assert_uint_eq(take_used(), 0);
 	turn();
 	ck_assert_uint_eq(take_used(), 1);
