@@ -131,9 +131,9 @@ static void ring(struct queue_kick *kick)
 {
 	uint64_t one = 1;
 
-	/* It fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
-	if (write(kick->eventfd, &one, sizeof(one)) < 0)
-		return;
+	/* Else it fails only if 2^64 - 2 of them wait, and then the loop comes anyway. */
+	while (write(kick->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+		continue;
 }
 
 void virtio_notifier_again(struct virtio_notifier *notifier, unsigned int index)

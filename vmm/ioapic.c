@@ -187,9 +187,9 @@ static void pin_pulse(struct irq_line *line)
 	struct ioapic_pin *pin = (struct ioapic_pin *)line;
 	uint64_t one = 1;
 
-	/* It fails only if 2^64 - 2 edges wait; one would do. */
-	if (write(pin->eventfd, &one, sizeof(one)) < 0)
-		return;
+	/* Else it fails only if 2^64 - 2 edges wait; one would do. */
+	while (write(pin->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+		continue;
 }
 
 void ioapic_init(struct ioapic *ioapic, const struct kvm *kvm)

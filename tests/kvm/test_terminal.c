@@ -133,10 +133,10 @@ START_TEST(test_signals_at_once)
 	struct timespec pause = {.tv_sec = 0};
 
 	NEED_KVM();
-	for (unsigned int i = 0; i < 45; i++) {
+	for (unsigned int i = 0; i < 15; i++) {
 		int signal = signals[i % 3];
 
-		pause.tv_nsec = (long)i * 10000;
+		pause.tv_nsec = (long)i * 30000;
 		vm_start(&vm, ARGS(tiny("spin"), "--flat", "0x1000"));
 		vm_expect_output(&vm, "s");
 		if (i)
