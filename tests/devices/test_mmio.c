@@ -305,7 +305,7 @@ START_TEST(queue_that_is_absent)
 		}
 		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 0);
 		reg_write(h, VIRTIO_MMIO_QUEUE_SEL, 0);
-		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 256);
+		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 512);
 		ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_READY), 1);
 	}
 	ck_assert(!needs_reset(h));
@@ -326,10 +326,10 @@ END_TEST
 
 START_TEST(queue_size_must_be_a_power_of_two_up_to_max)
 {
-	static const uint32_t bad[] = {0, 3, 63, 257, 512, 65536, 65536 + 64, UINT32_MAX};
+	static const uint32_t bad[] = {0, 3, 63, 513, 1024, 65536, 65536 + 64, UINT32_MAX};
 
 	reg_write(h, VIRTIO_MMIO_QUEUE_SEL, 0);
-	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 256);
+	ck_assert_uint_eq(reg_read(h, VIRTIO_MMIO_QUEUE_NUM_MAX), 512);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		ck_assert(driver_negotiate(h, VERSION_1));
 		driver_set_queue(h, &h->queues[0]);
@@ -457,7 +457,7 @@ START_TEST(config_of_every_width_and_offset)
 	for (unsigned int i = 0; i < sizeof(whole); i++)
 		virtio_mmio_bus_ops.read(h->mmio, VIRTIO_MMIO_CONFIG + i, &whole[i], 1);
 	ck_assert_uint_eq(whole[0], 8);
-	ck_assert_uint_eq(whole[12] | whole[13] << 8, 254);
+	ck_assert_uint_eq(whole[12] | whole[13] << 8, 510);
 	ck_assert_uint_eq(whole[20] | whole[21] << 8, 512);
 	for (size_t i = sizeof(struct virtio_blk_config); i < sizeof(whole); i++)
 		ck_assert_uint_eq(whole[i], 0);

@@ -103,7 +103,7 @@ START_TEST(queue_fields_read_back)
 {
 	ck_assert(driver_negotiate(h, VERSION_1));
 	/* The device's largest until the driver says less. */
-	ck_assert_uint_eq(pci_bar(h, VIRTIO_PCI_COMMON_Q_SIZE, 2), 256);
+	ck_assert_uint_eq(pci_bar(h, VIRTIO_PCI_COMMON_Q_SIZE, 2), 512);
 	for (uint32_t at = VIRTIO_PCI_COMMON_Q_DESCLO; at <= VIRTIO_PCI_COMMON_Q_USEDHI; at += 4) {
 		pci_set_bar(h, at, 4, 0x1000 + at);
 		ck_assert_uint_eq(pci_bar(h, at, 4), 0x1000 + at);
@@ -119,7 +119,7 @@ START_TEST(queue_fields_read_back)
 	/* A reset forgets all of it. */
 	pci_set_bar(h, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	ck_assert_uint_eq(pci_bar(h, VIRTIO_PCI_COMMON_GFSELECT, 4), 0);
-	ck_assert_uint_eq(pci_bar(h, VIRTIO_PCI_COMMON_Q_SIZE, 2), 256);
+	ck_assert_uint_eq(pci_bar(h, VIRTIO_PCI_COMMON_Q_SIZE, 2), 512);
 	for (uint32_t at = VIRTIO_PCI_COMMON_Q_DESCLO; at <= VIRTIO_PCI_COMMON_Q_USEDHI; at += 4)
 		ck_assert_uint_eq(pci_bar(h, at, 4), 0);
 	assert_works(h);
