@@ -266,6 +266,7 @@ void chardev_close(struct chardev *chardev)
 {
 	if (!chardev)
 		return;
+	chardev_tap_close(chardev);
 	wait_no_more(chardev);
 	loop_remove(chardev->in_watch);
 	loop_remove(chardev->wake_watch);
