@@ -91,7 +91,7 @@ START_TEST(words_of_the_help_are_known)
 			snprintf(name, sizeof(name), "%.*s", (int)strcspn(word->word, "["),
 				 word->word);
 			if (isupper((unsigned char)*name) || !strcmp(name, "user") ||
-			    !strcmp(name, "tap"))
+			    !strcmp(name, "tap") || !strcmp(name, "none"))
 				continue;
 			snprintf(args, sizeof(args), "%s%s%s",
 				 first                          ? ""
