@@ -402,13 +402,17 @@ int blk_queue_open(struct blk_queue *queue, struct blk *blk, unsigned int index,
 	if (!queue->requests)
 		return -1;
 	queue->engine = engine->open(blk->image.fd, BLK_QUEUE_SIZE);
-	if (queue->engine)
-		queue->watch = loop_add(loop, queue->engine->event, EPOLLIN, engine_event, queue);
-	if (queue->watch && queue->engine->ready >= 0)
-		queue->ready_watch =
-			loop_add(loop, queue->engine->ready, EPOLLIN, engine_ready, queue);
-	if (queue->watch && (queue->engine->ready < 0 || queue->ready_watch))
+	if (!queue->engine)
+		goto fail;
+	queue->watch = loop_add(loop, queue->engine->event, EPOLLIN, engine_event, queue);
+	if (!queue->watch)
+		goto fail;
+	if (queue->engine->ready < 0)
 		return 0;
+	queue->ready_watch = loop_add(loop, queue->engine->ready, EPOLLIN, engine_ready, queue);
+	if (queue->ready_watch)
+		return 0;
+fail:
 	blk_queue_close(queue);
 	return -1;
 }

@@ -21,5 +21,6 @@ Suite *suite_cli(void);
 Suite *suite_config(void);
 Suite *suite_control(void);
 Suite *suite_map(void);
+Suite *suite_record(void);
 
 #endif

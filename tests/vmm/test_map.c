@@ -5,93 +5,20 @@
  */
 #include "tests/vmm/suites.h"
 
-#include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/runner.h"
-#include "tests/vmm/make-elf.h"
+#include "tests/vmm/map-shell.h"
 #include "vmm/boot.h"
 #include "vmm/map.h"
 
 #define WINDOWS 4
 #define PIECES  5
-
-static char dir[] = "/tmp/test-map.XXXXXX";
-
-static void set_up(void)
-{
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void tear_down(void)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	ck_assert_int_eq(system(command), 0);
-}
-
-/* What a shell does with @format, in the directory of the test; its output in a static buffer. */
-static const char *shell(int *status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static const char *shell(int *status, const char *format, ...)
-{
-	static char output[65536], words[4096], vmm[PATH_MAX], src[PATH_MAX], command[4 * PATH_MAX];
-	va_list args;
-	FILE *pipe;
-	size_t n;
-
-	ck_assert_ptr_nonnull(realpath(test_env("VMM_BUILD", "build"), vmm));
-	ck_assert_ptr_nonnull(realpath(test_env("VMM_SRC", "."), src));
-	va_start(args, format);
-	vsnprintf(words, sizeof(words), format, args);
-	va_end(args);
-	snprintf(command, sizeof(command), "cd %s || exit; vmm() { %s/vmm \"$@\"; }; src=%s; %s",
-		 dir, vmm, src, words);
-	pipe = popen(command, "r");
-	ck_assert_ptr_nonnull(pipe);
-	n = fread(output, 1, sizeof(output) - 1, pipe);
-	output[n] = '\0';
-	*status = pclose(pipe);
-	ck_assert(WIFEXITED(*status));
-	*status = WEXITSTATUS(*status);
-	return output;
-}
-
-static void put_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "w");
-	ck_assert_ptr_nonnull(file);
-	fputs(text, file);
-	ck_assert_int_eq(fclose(file), 0);
-}
-
-/* A PVH kernel of two segments in the test's directory. */
-static void put_kernel(const char *name)
-{
-	struct test_elf elf = test_elf_new();
-	char path[128];
-	const char *made;
-
-	test_elf_segment(&elf, 0x100000, "text", 4, 0x3000);
-	test_elf_segment(&elf, 0x110000, "data", 4, 0x1234);
-	test_elf_entry(&elf, 0x100000);
-	made = test_elf_write(&elf);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	ck_assert_int_eq(rename(made, path), 0);
-}
 
 /* --- maps made here -------------------------------------------------------------------------------- */
 
@@ -143,9 +70,9 @@ static void keep(const struct map *map, const char *name)
 	char file[64], *svg = written(map, map_write_svg), *json = written(map, map_write_json);
 
 	snprintf(file, sizeof(file), "%s.svg", name);
-	put_file(file, svg);
+	map_put_file(file, svg);
 	snprintf(file, sizeof(file), "%s.json", name);
-	put_file(file, json);
+	map_put_file(file, json);
 	free(svg);
 	free(json);
 }
@@ -156,7 +83,8 @@ static void look_at_pictures(void)
 	const char *said;
 	int status;
 
-	said = shell(&status, "python3 $src/tests/vmm/check-map.py $(ls *.svg | sed 's/.svg$//')");
+	said = map_shell(&status,
+			 "python3 $src/tests/vmm/check-map.py $(ls *.svg | sed 's/.svg$//')");
 	ck_assert_msg(status == 0, "%s", said);
 	ck_assert_str_eq(said, "");
 }
@@ -178,13 +106,13 @@ START_TEST(all_of_a_machine_as_text)
 	const char *said;
 	int status;
 
-	put_kernel("k.elf");
-	put_file("m", "module");
-	put_file("initrd", "0123456789");
-	put_file("pc.layout", "0:640K\n0xe0000:128K,ro\n1M:3M\n4M:64K*100\n4G:2M,memfd\n");
-	said = shell(&status,
-		     "vmm map k.elf --layout pc.layout --disk x.img,ro --rng --cmdline 'a b' "
-		     "--module m,text --initrd initrd 2>&1");
+	map_put_kernel("k.elf");
+	map_put_file("m", "module");
+	map_put_file("initrd", "0123456789");
+	map_put_file("pc.layout", "0:640K\n0xe0000:128K,ro\n1M:3M\n4M:64K*100\n4G:2M,memfd\n");
+	said = map_shell(&status,
+			 "vmm map k.elf --layout pc.layout --disk x.img,ro --rng --cmdline 'a b' "
+			 "--module m,text --initrd initrd 2>&1");
 	same_text(said, "k.elf: 104 regions, 12 MiB of memory\n"
 			"0x000000000-0x00009ffff     640 KiB  anon rw  slot 0\n"
 			"0x000001000-0x000001051      82 B      command line\n"
@@ -251,8 +179,8 @@ START_TEST(neighbours_are_summed_up)
 	const char *said;
 	int status;
 
-	put_file("a", "");
-	said = shell(&status, "truncate -s 64K a && vmm map %s 2>&1", sums[_i].options);
+	map_put_file("a", "");
+	said = map_shell(&status, "truncate -s 64K a && vmm map %s 2>&1", sums[_i].options);
 	ck_assert_int_eq(status, 0);
 	ck_assert_msg(strstr(said, sums[_i].row), "%s", said);
 	ck_assert_msg(!sums[_i].none || !strstr(said, sums[_i].none), "%s", said);
@@ -266,12 +194,12 @@ START_TEST(a_layout_alone)
 	const char *said;
 	int status;
 
-	said = shell(&status, "vmm map --region 1M:1M 2>&1");
+	said = map_shell(&status, "vmm map --region 1M:1M 2>&1");
 	ck_assert_ptr_nonnull(strstr(said, "1 region, 1 MiB of memory\n"
 					   "0x00000000-0x000fffff       1 MiB  hole\n"
 					   "0x00100000-0x001fffff       1 MiB  anon rw  slot 0\n"));
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		said = shell(&status, "vmm map %s 2>&1", words[i]);
+		said = map_shell(&status, "vmm map %s 2>&1", words[i]);
 		ck_assert_int_eq(strncmp(said, "vmm: no kernel given", 20), 0);
 		ck_assert_int_eq(status, 2);
 	}
@@ -283,7 +211,7 @@ START_TEST(bars_are_inside_the_window)
 	const char *said;
 	int status;
 
-	said = shell(&status, "vmm map --transport pci --disk x --net user 2>&1");
+	said = map_shell(&status, "vmm map --transport pci --disk x --net user 2>&1");
 	ck_assert_int_eq(status, 0);
 	ck_assert_ptr_nonnull(strstr(said,
 				     "0xfeb00000-0xfebfffff       1 MiB  PCI BARs\n"
@@ -301,8 +229,8 @@ START_TEST(a_plan_changes_nothing)
 	const char *said;
 	int status;
 
-	put_kernel("k.elf");
-	said = shell(
+	map_put_kernel("k.elf");
+	said = map_shell(
 		&status,
 		"head -c 4M /dev/zero | tr '\\0' U >ram; touch -d @0 ram; vmm map k.elf --region "
 		"0:4M,file=ram --disk none.img --console file=out --vsock sock --serial file=com1; "
@@ -318,22 +246,22 @@ START_TEST(what_cannot_be_placed)
 	const char *said;
 	int status;
 
-	put_kernel("k.elf");
-	said = shell(&status, "vmm map k.elf --region 0:640K 2>&1");
+	map_put_kernel("k.elf");
+	said = map_shell(&status, "vmm map k.elf --region 0:640K 2>&1");
 	ck_assert_str_eq(said,
 			 "vmm: kernel k.elf: segment 0, 0x3000 bytes at 0x100000, is not in RAM as "
 			 "a whole\n");
 	ck_assert_int_eq(status, 2);
-	said = shell(&status, "vmm map k.elf --initrd nowhere 2>&1");
+	said = map_shell(&status, "vmm map k.elf --initrd nowhere 2>&1");
 	ck_assert_str_eq(said,
 			 "vmm: --initrd nowhere: cannot open it: No such file or directory\n");
 	ck_assert_int_eq(status, 2);
-	said = shell(&status, "vmm map --region 0:8K --region 4K:4K 2>&1");
+	said = map_shell(&status, "vmm map --region 0:8K --region 4K:4K 2>&1");
 	ck_assert_ptr_nonnull(strstr(said, "overlaps"));
 	ck_assert_int_eq(status, 2);
-	said = shell(&status,
-		     "vmm map $(printf -- '--rng=rate=1 %%.0s' $(seq 1)) $(printf -- '--disk x "
-		     "%%.0s' $(seq 20)) 2>&1");
+	said = map_shell(&status,
+			 "vmm map $(printf -- '--rng=rate=1 %%.0s' $(seq 1)) $(printf -- '--disk x "
+			 "%%.0s' $(seq 20)) 2>&1");
 	ck_assert_str_eq(said, "vmm: 21 virtio devices: there is room for 19 devices\n");
 	ck_assert_int_eq(status, 2);
 }
@@ -359,9 +287,9 @@ START_TEST(pictures_of_all_layouts)
 	const char *said;
 	int status;
 
-	put_kernel("k.elf");
-	put_file("m", "module");
-	said = shell(
+	map_put_kernel("k.elf");
+	map_put_file("m", "module");
+	said = map_shell(
 		&status,
 		"truncate -s 1M backing-shared.bin backing-private.bin backing-rom.bin\n"
 		"for l in $src/scripts/layouts/*.layout; do n=$(basename $l .layout)\n"
@@ -371,10 +299,10 @@ START_TEST(pictures_of_all_layouts)
 	ck_assert_str_eq(said, "");
 	ck_assert_int_eq(status, 0);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
-		said = shell(&status,
-			     "vmm map k.elf %s --map=%zu.svg 2>&1 && vmm map k.elf %s "
-			     "--map=%zu.json 2>&1",
-			     more[i], i, more[i], i);
+		said = map_shell(&status,
+				 "vmm map k.elf %s --map=%zu.svg 2>&1 && vmm map k.elf %s "
+				 "--map=%zu.json 2>&1",
+				 more[i], i, more[i], i);
 		ck_assert_str_eq(said, "");
 		ck_assert_int_eq(status, 0);
 	}
@@ -409,10 +337,10 @@ START_TEST(names_are_harmless)
 	free(text);
 	keep(&map, "names");
 	look_at_pictures();
-	said = shell(&status, "python3 -c 'import json; m = json.load(open(\"names.json\")); "
-			      "print(len({m[\"kernel\"], m[\"regions\"][0][\"file\"], "
-			      "m[\"pieces\"][0][\"name\"], m[\"windows\"][0][\"name\"]}), "
-			      "ascii(m[\"kernel\"]))'");
+	said = map_shell(&status, "python3 -c 'import json; m = json.load(open(\"names.json\")); "
+				  "print(len({m[\"kernel\"], m[\"regions\"][0][\"file\"], "
+				  "m[\"pieces\"][0][\"name\"], m[\"windows\"][0][\"name\"]}), "
+				  "ascii(m[\"kernel\"]))'");
 	ck_assert_str_eq(said, "1 'a<b>&\"\\'\\\\\\x1b[2J\\n\\xe4\\ufffd\\u202e]]>.bin'\n");
 }
 END_TEST
@@ -606,8 +534,9 @@ START_TEST(a_mistake_is_one_line)
 	int status;
 
 	snprintf(want, sizeof(want), "vmm: %s\nd.svg\nfull.svg\n", mistakes[_i].error);
-	said = shell(&status, "mkdir d.svg; ln -s /dev/full full.svg; vmm 2>&1 %s; s=$?; ls; exit $s",
-		     mistakes[_i].line);
+	said = map_shell(&status,
+			 "mkdir d.svg; ln -s /dev/full full.svg; vmm 2>&1 %s; s=$?; ls; exit $s",
+			 mistakes[_i].line);
 	ck_assert_str_eq(said, want);
 	ck_assert_int_eq(status, mistakes[_i].status);
 }
@@ -619,25 +548,27 @@ START_TEST(a_file_is_whole_or_not_there)
 	const char *said;
 	int status;
 
-	put_file("old.svg", "old");
-	said = shell(&status,
-		     "for f in new.svg old.svg new.json; do (ulimit -f 0; vmm map --map=$f) 2>&1; "
-		     "echo $?; done; cat old.svg; ls");
+	map_put_file("old.svg", "old");
+	said = map_shell(
+		&status,
+		"for f in new.svg old.svg new.json; do (ulimit -f 0; vmm map --map=$f) 2>&1; "
+		"echo $?; done; cat old.svg; ls");
 	ck_assert_str_eq(said, "vmm: --map=new.svg: File too large\n1\n"
 			       "vmm: --map=old.svg: File too large\n1\n"
 			       "vmm: --map=new.json: File too large\n1\noldold.svg\n");
-	said = shell(
+	said = map_shell(
 		&status,
 		"umask 027; vmm map --map=old.svg --map=old.svg 2>&1; vmm map --map=old.svg && "
 		"head -c 4 old.svg; stat -c ' %%a' old.svg; ls");
 	ck_assert_ptr_nonnull(strstr(said, "<svg 640\nold.svg\n"));
 	if (geteuid() || access("/bin/mount", X_OK))
 		return;
-	said = shell(&status,
-		     "mkdir m; unshare -m sh -c 'mount -t tmpfs -o size=4k none m 2>/dev/null || "
-		     "exit 9; "
-		     "cd m; %s/vmm map --map=x.svg 2>&1; echo $?; ls' || echo none",
-		     realpath(test_env("VMM_BUILD", "build"), (char[4096]){0}));
+	said = map_shell(
+		&status,
+		"mkdir m; unshare -m sh -c 'mount -t tmpfs -o size=4k none m 2>/dev/null || "
+		"exit 9; "
+		"cd m; %s/vmm map --map=x.svg 2>&1; echo $?; ls' || echo none",
+		realpath(test_env("VMM_BUILD", "build"), (char[4096]){0}));
 	if (strcmp(said, "none\n") != 0)
 		ck_assert_str_eq(said, "vmm: --map=x.svg: No space left on device\n1\n");
 }
@@ -657,114 +588,12 @@ START_TEST(an_output_that_fails_is_an_error)
 }
 END_TEST
 
-/* --- what a boot records ---------------------------------------------------------------------------- */
-
-static const struct {
-	const char *what, *name;
-	enum boot_kind kind;
-} words[] = {
-	{"the kernel", "kernel", BOOT_KERNEL},
-	{"the kernel, segment 3", "kernel, segment 3", BOOT_KERNEL},
-	{"--initrd a b", "initrd a b", BOOT_FILE},
-	{"--module m", "module m", BOOT_FILE},
-	{"--cmdline", "command line", BOOT_TABLE},
-	{"the zero page", "zero page", BOOT_TABLE},
-	{"page tables", "page tables", BOOT_TABLE},
-	{"", "", BOOT_TABLE},
-};
-
-START_TEST(a_record_has_names)
-{
-	struct boot_record record = {0};
-	size_t count = sizeof(words) / sizeof(words[0]);
-
-	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < 40; i++)
-			ck_assert_int_eq(boot_record_add(&record, i << 12, i, words[i % count].what),
-					 0);
-		ck_assert_uint_eq(record.count, 40);
-		for (size_t i = 0; i < 40; i++) {
-			ck_assert_str_eq(record.list[i].name, words[i % count].name);
-			ck_assert_int_eq(record.list[i].kind, words[i % count].kind);
-			ck_assert_uint_eq(record.list[i].addr, i << 12);
-			ck_assert_uint_eq(record.list[i].len, i);
-		}
-		boot_record_clear(&record);
-		ck_assert_uint_eq(record.count, 0);
-	}
-}
-END_TEST
-
-/* Flat binaries have page tables in one mode alone; a plan places what a boot does. */
-START_TEST(flat_binaries_are_recorded)
-{
-	const char *said;
-	int status;
-
-	put_file("flat.bin", "0123456789abcdef");
-	said = shell(&status, "vmm map flat.bin --flat 0x7c00,64 --memory 1M | grep '    '");
-	ck_assert_ptr_nonnull(strstr(said, "0x00007c00-0x00007c0f      16 B      kernel\n"));
-	ck_assert_ptr_nonnull(strstr(said, "0x00001000-0x00006fff      24 KiB    page tables\n"));
-	said = shell(&status, "vmm map flat.bin --flat 0x7c00 --memory 1M");
-	ck_assert_ptr_nonnull(strstr(said, "0x00007c00-0x00007c0f      16 B      kernel\n"));
-	ck_assert_ptr_null(strstr(said, "page tables"));
-}
-END_TEST
-
-static int by_address(const void *a, const void *b)
-{
-	const struct boot_placed *l = a, *r = b;
-
-	return l->addr < r->addr ? -1 : l->addr > r->addr;
-}
-
-START_TEST(a_plan_places_what_a_boot_does)
-{
-	struct gm_region_config config = {.size = 8 << 20};
-	struct boot_record records[2] = {{0}};
-	struct boot_state states[2];
-	struct report report;
-	char path[128];
-
-	put_kernel("k.elf");
-	snprintf(path, sizeof(path), "%s/k.elf", dir);
-	for (int plan = 0; plan < 2; plan++) {
-		const struct boot_params params = {
-			.kernel = path, .record = &records[plan], .plan = plan, .cmdline = "x"};
-		struct gm_memory *memory;
-		char byte = 0;
-
-		ck_assert_int_eq(gm_memory_from_configs(&config, 1, &memory, NULL), 0);
-		ck_assert_int_eq(boot_load(&params, memory, &states[plan], &report), 0);
-		ck_assert_int_eq(gm_read_obj(memory, 0x100000, &byte), 0);
-		ck_assert_int_eq(byte, plan ? 0 : 't');
-		gm_memory_put(memory);
-		qsort(records[plan].list, records[plan].count, sizeof(struct boot_placed),
-		      by_address);
-	}
-	ck_assert_mem_eq(&states[0], &states[1], sizeof(states[0]));
-	ck_assert_uint_eq(records[0].count, records[1].count);
-	ck_assert_uint_eq(records[0].count, 5);
-	for (size_t i = 0; i < records[0].count; i++) {
-		const struct boot_placed *a = &records[0].list[i], *b = &records[1].list[i];
-
-		ck_assert_str_eq(a->name, b->name);
-		ck_assert_uint_eq(a->addr, b->addr);
-		ck_assert_uint_eq(a->len, b->len);
-		/* Pieces are apart. */
-		ck_assert(i == 0 || a[-1].addr + a[-1].len <= a->addr);
-	}
-	boot_record_clear(&records[0]);
-	boot_record_clear(&records[1]);
-}
-END_TEST
-
 Suite *suite_map(void)
 {
 	Suite *suite = suite_create("map");
 	TCase *tcase = tcase_create("map");
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_checked_fixture(tcase, map_set_up, map_tear_down);
 	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, all_of_a_machine_as_text);
 	tcase_add_loop_test(tcase, neighbours_are_summed_up, 0, sizeof(sums) / sizeof(sums[0]));
@@ -780,9 +609,6 @@ Suite *suite_map(void)
 	tcase_add_loop_test(tcase, a_mistake_is_one_line, 0, sizeof(mistakes) / sizeof(mistakes[0]));
 	tcase_add_test(tcase, a_file_is_whole_or_not_there);
 	tcase_add_loop_test(tcase, an_output_that_fails_is_an_error, 0, 3);
-	tcase_add_test(tcase, a_record_has_names);
-	tcase_add_test(tcase, flat_binaries_are_recorded);
-	tcase_add_test(tcase, a_plan_places_what_a_boot_does);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
