@@ -99,8 +99,8 @@ static const char *const lines[] = {
 	"k\n--jail\n--jail\n--stats=every=1s,json=x.json\n--map=x.svg",
 	"k\n--no-jail\n--kvm\nfd:3\n--log\ndebug\n--serial\nfile=/dev/null",
 	"k\n--disk\na.img\n--net\nuser,hostfwd=tcp::2222-:22\n--disk\nb.img,ro,id=x\n--rng",
-	"k\n--rng=rate=64K\n--console\nstdio,port=a:null\n--vsock\n/tmp/s,cid=7\n--balloon\n"
-	"--console\nnull",
+	("k\n--rng=rate=64K\n--console\nstdio,port=a:null\n--vsock\n/tmp/s,cid=7\n--balloon\n"
+	 "--console\nnull"),
 	"k\n--balloon=64M,stats=2\n--disk=--\n--cmdline=--not an --option",
 	"k\n--\n",
 	"k\n--\n--memory\n1G\n--\n\n a b \n{x: [1]}'",

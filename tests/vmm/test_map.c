@@ -281,8 +281,8 @@ START_TEST(pictures_of_all_layouts)
 		"--region 0:2M --region 0xffffffffff000:4K",
 		"--transport pci $(printf -- '--disk x %.0s' $(seq 31))",
 		"$(printf -- '--disk x %.0s' $(seq 19))",
-		"--cmdline \"$(head -c 3000 /dev/zero | tr '\\0' x)\" --module m --module m,text "
-		"--initrd m",
+		("--cmdline \"$(head -c 3000 /dev/zero | tr '\\0' x)\" --module m --module m,text "
+		 "--initrd m"),
 	};
 	const char *said;
 	int status;
