@@ -258,9 +258,13 @@ END_TEST
 
 static void check_is_error(const char *bytes, size_t len)
 {
+	json_t *reply;
+
 	ck_assert_uint_eq(control_session_receive(&session, bytes, len), len);
 	ck_assert_int_eq(strncmp(take(), "{\"ok\":false,\"error\":\"", 21), 0);
-	ck_assert_ptr_nonnull(json_object_get(json_loads(said, 0, NULL), "error"));
+	reply = json_loads(said, 0, NULL);
+	ck_assert_ptr_nonnull(json_object_get(reply, "error"));
+	json_decref(reply);
 	ck_assert(!session.closing && !session.dropped);
 }
 
