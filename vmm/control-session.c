@@ -38,7 +38,7 @@ void control_session_take_fd(struct control_session *session, int fd)
 const char *control_session_output(const struct control_session *session, size_t *len)
 {
 	*len = session->out_len - session->out_at;
-	return session->out + session->out_at;
+	return session->out ? session->out + session->out_at : "";
 }
 
 void control_session_sent(struct control_session *session, size_t len)
