@@ -6,6 +6,7 @@
 
 #include "tests/runner.h"
 
+/* One a line: clang-format would fill lines, and every new suite move the others. */
 /* clang-format off */
 suite_fn *const test_suites[] = {
 	suite_parse,
