@@ -22,6 +22,7 @@ suite_fn *const test_suites[] = {
 	suite_tap, suite_stats,
 	suite_config,
 	suite_control,
+	suite_control_doc,
 	suite_map,
 	suite_record,
 	suite_jail_locked,
