@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +261,8 @@ static const struct {
 	{KERNEL " --transport pci --on-crash dump=/tmp/vmm-test-none --serial "
 		"file=/tmp/vmm-test-none --vsock /tmp/vmm-test-none --console pty",
 	 NULL},
+	{KERNEL " --control /tmp/vmm-test-none", NULL},
+	{KERNEL " --stats=json=/tmp/vmm-test-none --map=/tmp/vmm-test-none.svg", NULL},
 	{KERNEL
 	 " --tap --junit /tmp/vmm-test-none --gdb=/tmp/vmm-test-none --map=vmm-test-none.svg",
 	 NULL},
@@ -286,6 +290,18 @@ static const struct {
 	{KERNEL " --gdb=70000", "--gdb 70000: ports go up to 65535"},
 	{KERNEL " --gdb=/nowhere/x",
 	 "--gdb: cannot create the socket '/nowhere/x': No such file or directory"},
+	{KERNEL " --control /nowhere/x",
+	 "--control: cannot create the socket '/nowhere/x': No such file or directory"},
+	{KERNEL " --control /dev/null",
+	 "--control: '/dev/null' exists and is not a socket; it is not replaced"},
+	{KERNEL " --control ''", "--control: the path of the socket is missing"},
+	{KERNEL " --control fd:x", "--control fd:x: a descriptor is fd:N, for example fd:3"},
+	{KERNEL " --control fd:0", "--control fd:0: not a UNIX stream socket that listens"},
+	{KERNEL " --stats=json=/nowhere/x",
+	 "--stats json=/nowhere/x: cannot be written: No such file or directory"},
+	{KERNEL " --stats=every=1,json=/tmp",
+	 "--stats json=/tmp: cannot be written: Is a directory"},
+	{KERNEL " --map=/nowhere/x.svg", "--map=/nowhere/x.svg: No such file or directory"},
 	{KERNEL " --expect '('", "--expect (: not an extended regular expression: "},
 };
 
@@ -309,6 +325,27 @@ START_TEST(check_says_what_is_wrong)
 	snprintf(want, sizeof(want), "vmm: %s", checks[_i].error);
 	ck_assert_msg(strncmp(result.err, want, strlen(want)) == 0, "%s", result.err);
 	ck_assert_ptr_eq(strchr(result.err, '\n') + 1, result.err + strlen(result.err));
+	ck_assert_int_eq(result.status, 2);
+}
+END_TEST
+
+/* Opening a socket's file for writing fails at a start. */
+START_TEST(check_of_a_socket)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = "/tmp/vmm-test-socket"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct result result;
+	char line[256];
+
+	unlink(addr.sun_path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	snprintf(line, sizeof(line), "check %s/guest/kernel.elf --stats=json=%s",
+		 test_env("VMM_BUILD", "build"), addr.sun_path);
+	run(&result, line);
+	unlink(addr.sun_path);
+	close(fd);
+	ck_assert_str_eq(result.err, "vmm: --stats json=/tmp/vmm-test-socket: cannot be written: "
+				     "No such device or address\n");
 	ck_assert_int_eq(result.status, 2);
 }
 END_TEST
@@ -607,6 +644,7 @@ Suite *suite_cli(void)
 	tcase_add_test(tcase, help_of_each);
 	tcase_add_loop_test(tcase, check_says_what_is_wrong, 0,
 			    (int)(sizeof(checks) / sizeof(checks[0])));
+	tcase_add_test(tcase, check_of_a_socket);
 	tcase_add_test(tcase, help_as_a_table);
 	tcase_add_test(tcase, a_time_has_a_unit);
 	tcase_add_test(tcase, guest_arguments);
