@@ -290,6 +290,12 @@ static const struct {
 	{KERNEL " --gdb=70000", "--gdb 70000: ports go up to 65535"},
 	{KERNEL " --gdb=/nowhere/x",
 	 "--gdb: cannot create the socket '/nowhere/x': No such file or directory"},
+	{KERNEL " --serial file=/tmp/vmm-test-none --console null,port=a:file=/tmp/vmm-test-none",
+	 "--console port a file=/tmp/vmm-test-none: --serial has that file already; give each one "
+	 "of its own"},
+	{KERNEL " --console pipe=/tmp/vmm-test-none --console pipe=/tmp/vmm-test-none",
+	 "--console pipe=/tmp/vmm-test-none: --console has that file already; give each one of its "
+	 "own"},
 	{KERNEL " --control /nowhere/x",
 	 "--control: cannot create the socket '/nowhere/x': No such file or directory"},
 	{KERNEL " --control /dev/null",
@@ -346,6 +352,31 @@ START_TEST(check_of_a_socket)
 	close(fd);
 	ck_assert_str_eq(result.err, "vmm: --stats json=/tmp/vmm-test-socket: cannot be written: "
 				     "No such device or address\n");
+	ck_assert_int_eq(result.status, 2);
+}
+END_TEST
+
+/* It makes no difference who says it. */
+START_TEST(check_of_a_file)
+{
+	static const char text[] = "{\"serial\": \"file=/tmp/vmm-test-none\"}";
+	char path[] = "/tmp/test-cli-config.XXXXXX", line[256];
+	int fd = mkstemp(path);
+	struct result result;
+
+	if (!config_read)
+		TEST_SKIP("cli: built without libjansson-dev");
+	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	snprintf(line, sizeof(line),
+		 "check %s/guest/kernel.elf --config %s --console file=/tmp/./vmm-test-none",
+		 test_env("VMM_BUILD", "build"), path);
+	run(&result, line);
+	unlink(path);
+	ck_assert_str_eq(
+		result.err,
+		"vmm: --console file=/tmp/./vmm-test-none: --serial has that file already; "
+		"give each one of its own\n");
 	ck_assert_int_eq(result.status, 2);
 }
 END_TEST
@@ -645,6 +676,7 @@ Suite *suite_cli(void)
 	tcase_add_loop_test(tcase, check_says_what_is_wrong, 0,
 			    (int)(sizeof(checks) / sizeof(checks[0])));
 	tcase_add_test(tcase, check_of_a_socket);
+	tcase_add_test(tcase, check_of_a_file);
 	tcase_add_test(tcase, help_as_a_table);
 	tcase_add_test(tcase, a_time_has_a_unit);
 	tcase_add_test(tcase, guest_arguments);
