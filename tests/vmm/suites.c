@@ -17,6 +17,7 @@ suite_fn *const test_suites[] = {
 	suite_linux,
 	suite_acpi,
 	suite_cli,
+	suite_check,
 	suite_jail,
 	suite_gdb,
 	suite_tap, suite_stats,
