@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/runner.h"
@@ -421,6 +422,25 @@ START_TEST(print_config_does_nothing_else)
 }
 END_TEST
 
+/* What the static program leaves out is no option of it, as is said in one line. */
+START_TEST(static_has_less)
+{
+	static const char *const lines[] = {"--control x", "--config x", "--print-config",
+					    "--expect x"};
+	const char *build = test_env("VMM_BUILD", "build");
+	char command[256];
+
+	snprintf(command, sizeof(command), "%s/vmm-static", build);
+	if (access(command, X_OK))
+		TEST_SKIP("cli: there is no vmm-static");
+	snprintf(command, sizeof(command), "test $(%s/vmm-static k %s 2>&1 | wc -l) = 1", build,
+		 lines[_i]);
+	ck_assert_int_eq(system(command), 0);
+	snprintf(command, sizeof(command), "%s/vmm-static k %s 2>/dev/null", build, lines[_i]);
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 2);
+}
+END_TEST
+
 START_TEST(version)
 {
 	struct cli_result result;
@@ -550,6 +570,7 @@ Suite *suite_cli(void)
 	tcase_add_test(tcase, a_kernel_named_like_a_verb);
 	tcase_add_test(tcase, features_as_text_and_json);
 	tcase_add_test(tcase, print_config_does_nothing_else);
+	tcase_add_loop_test(tcase, static_has_less, 0, 4);
 	tcase_add_test(tcase, version);
 	tcase_add_loop_test(tcase, stdio_goes_to_who_asks, 0, 2);
 	tcase_add_test(tcase, user_network_without_its_library);
