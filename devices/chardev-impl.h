@@ -75,6 +75,17 @@ size_t chardev_space(struct chardev *chardev, uint8_t **at);
 /* Have an eventfd to be rung by; false if there is none. */
 bool chardev_start_wake(struct chardev *chardev);
 
+/* --- chardev-claim.c --- */
+
+/*
+ * The file @path of @spec is @owner's (NULL: whose who only checks, for ever) and nobody else's.
+ * 0, or -1 if somebody has it (@report). Set-up.
+ */
+int chardev_claim(const struct chardev *owner, const char *option, const char *spec,
+		  const char *path, struct report *report);
+/* What was @owner's is nobody's. */
+void chardev_disclaim(const struct chardev *owner);
+
 /* --- chardev-tap.c --- */
 
 /* The guest printed this; any thread. */

@@ -155,18 +155,19 @@ static int check_file(const char *option, const char *path, struct report *repor
 }
 
 static const struct kind {
-	const char *word; /* with '=' at its end: a path follows */
+	const char *word;    /* with '=' at its end: a path follows */
+	const char *ends[2]; /* of the paths that are its own, or NULL */
 	int (*open)(struct chardev *chardev, const char *option, const char *path,
 		    struct report *report);
 	int (*check)(const char *option, const char *path, struct report *report);
 } kinds[] = {
-	{"stdio", open_stdio, check_stdio},
-	{"null", open_null, NULL},
-	{"pty", open_pty, NULL},
-	{"file=", open_file, check_file},
-	{"socket=", chardev_open_socket, chardev_check_socket},
-	{"connect=", chardev_open_connect, chardev_check_connect},
-	{"pipe=", chardev_open_pipe, chardev_check_pipe},
+	{"stdio", {NULL}, open_stdio, check_stdio},
+	{"null", {NULL}, open_null, NULL},
+	{"pty", {NULL}, open_pty, NULL},
+	{"file=", {""}, open_file, check_file},
+	{"socket=", {""}, chardev_open_socket, chardev_check_socket},
+	{"connect=", {NULL}, chardev_open_connect, chardev_check_connect},
+	{"pipe=", {".in", ".out"}, chardev_open_pipe, chardev_check_pipe},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -201,12 +202,29 @@ static const struct kind *find_kind(const char *option, const char *spec, const 
 	return NULL;
 }
 
+/* What nobody else may have; @owner is NULL if it is only checked. */
+static int claim_files(const struct kind *kind, const struct chardev *owner, const char *option,
+		       const char *spec, const char *path, struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < 2 && kind->ends[i] && !err; i++) {
+		char *file;
+
+		if (asprintf(&file, "%s%s", path, kind->ends[i]) < 0)
+			return report_fail(report, REPORT_HOST, "%s %s: out of memory", option, spec);
+		err = chardev_claim(owner, option, spec, file, report);
+		free(file);
+	}
+	return err;
+}
+
 int chardev_check(const char *option, const char *spec, struct report *report)
 {
 	const char *path;
 	const struct kind *kind = find_kind(option, spec, &path, report);
 
-	if (!kind)
+	if (!kind || claim_files(kind, NULL, option, spec, path, report))
 		return -1;
 	return kind->check ? kind->check(option, path, report) : 0;
 }
@@ -254,7 +272,8 @@ int chardev_open(const char *option, const char *spec, struct loop *loop, struct
 	chardev->out = -1;
 	chardev->out_watched = -1;
 	chardev->wake = -1;
-	if (kind->open(chardev, option, path, report)) {
+	if (claim_files(kind, chardev, option, spec, path, report) ||
+	    kind->open(chardev, option, path, report)) {
 		chardev_close(chardev);
 		return -1;
 	}
@@ -287,6 +306,7 @@ void chardev_close(struct chardev *chardev)
 	if (chardev->stream)
 		observer.closed(chardev->stream);
 	chardev_unlink(chardev);
+	chardev_disclaim(chardev);
 	pthread_mutex_destroy(&chardev->lock);
 	free(chardev);
 }

@@ -10,8 +10,9 @@
  *	connect=PATH	connects to who listens at PATH; its end is the end of both directions
  *	pipe=PATH	input from the FIFO PATH.in, output to PATH.out; made if they are missing
  *
- * Where other ends come and go (pty, socket=, pipe=), what is sent while there is none is lost, as
- * on a line that nobody listens to. Sockets and FIFOs that were made are removed at the end.
+ * A file of file=, socket= or pipe= has one user: opening it once more is refused. Where other ends
+ * come and go (pty, socket=, pipe=), what is sent while there is none is lost, as on a line that
+ * nobody listens to. Sockets and FIFOs that were made are removed at the end.
  *
  * Raw terminal mode and the Ctrl-A escape belong to whoever runs the terminal: see
  * chardev_set_filter().

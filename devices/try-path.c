@@ -36,5 +36,9 @@ int try_write(const char *path)
 		errno = EISDIR;
 		return -1;
 	}
+	if (S_ISSOCK(st.st_mode)) {
+		errno = ENXIO;
+		return -1;
+	}
 	return access(path, W_OK);
 }

@@ -80,6 +80,9 @@ static int make_way(const char *option, const char *path, struct report *report)
 
 static int check_path(const char *option, const char *path, size_t path_max, struct report *report)
 {
+	if (!*path)
+		return report_fail(report, REPORT_USER, "%s: the path of the socket is missing",
+				   option);
 	if (strlen(path) <= path_max)
 		return 0;
 	return report_fail(report, REPORT_USER,

@@ -51,7 +51,7 @@ INSTALLED := $(call into,$(B)/vmm,755,$(BINDIR)) \
 	$(call into,README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard LICENSES/*),644,$(DOCDIR)) \
 	$(call into,vmm/README.md,644,$(DOCDIR)/vmm) \
 	$(call into,devices/README.md,644,$(DOCDIR)/devices) \
-	$(call into,docs/jail.md docs/how-vmm-works.md,644,$(DOCDIR)/docs) \
+	$(call into,docs/control.md docs/how-vmm-works.md docs/jail.md docs/stats.md,644,$(DOCDIR)/docs) \
 	$(call into,$(wildcard scripts/layouts/*.layout),644,$(DOCDIR)/layouts) \
 	$(call into,guestmem/README.md LICENSE $(wildcard LICENSES/*),644,$(LIBDOCDIR)) \
 	$(call into,$(wildcard examples/*.c),644,$(LIBDOCDIR)/examples)

@@ -10,10 +10,13 @@
 
 #include "devices/chardev.h"
 #include "devices/try-path.h"
+#include "vmm/control.h"
 #include "vmm/expect.h"
 #include "vmm/jail.h"
+#include "vmm/map.h"
 #include "vmm/on-crash.h"
 #include "vmm/plan.h"
+#include "vmm/stats.h"
 #include "vmm/verbs.h"
 
 /* Kernel, layout, and where everything has room. */
@@ -63,7 +66,12 @@ static int check_files(const struct options *options, struct report *report)
 	if (options->junit && try_write(options->junit))
 		return report_fail(report, REPORT_USER, "--junit %s: cannot be written: %s",
 				   options->junit, strerror(errno));
-	return on_crash_try(options, report);
+	if (map_try(options, report) || on_crash_try(options, report))
+		return -1;
+	/* Without it, it is no option. */
+	if (options->control && control_try(options->control, report))
+		return -1;
+	return stats_try(options, report);
 }
 
 static int check(const struct options *options, struct report *report)

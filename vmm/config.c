@@ -228,18 +228,36 @@ static int take_text(const struct file *file, const char *text, size_t len)
 	return err;
 }
 
+/* All of it, up to SIZE_LIMIT, in what is to be freed; NULL and errno. @len is 0. Most are small. */
+static char *read_text(FILE *stream, size_t *len)
+{
+	size_t size = 0;
+	char *text = NULL;
+
+	do {
+		char *larger;
+
+		size = size ? 2 * size : 4096;
+		larger = realloc(text, size);
+		if (!larger) {
+			free(text);
+			return NULL;
+		}
+		text = larger;
+		*len += fread(text + *len, 1, size - *len, stream);
+	} while (*len == size && size < SIZE_LIMIT);
+	return text;
+}
+
 int config_read(const char *path, unsigned int layer, struct options *options, struct report *report)
 {
 	struct file file = {path, layer, options, report};
 	FILE *stream = fopen(path, "re");
-	char *text = malloc(SIZE_LIMIT);
 	size_t len = 0;
+	char *text = stream ? read_text(stream, &len) : NULL;
 	int err;
 
-	errno = stream && !text ? ENOMEM : errno;
-	if (stream && text)
-		len = fread(text, 1, SIZE_LIMIT, stream);
-	if (!stream || !text || ferror(stream))
+	if (!text || ferror(stream))
 		err = report_fail(report, report_whose(errno), "--config %s: cannot read it: %s",
 				  path, strerror(errno));
 	else if (len == SIZE_LIMIT)

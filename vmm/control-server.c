@@ -254,13 +254,17 @@ static bool has_option(int fd, int option, int value)
 	return getsockopt(fd, SOL_SOCKET, option, &found, &len) == 0 && found == value;
 }
 
-/* A copy, which stays when inherited descriptors are closed. */
-static int inherit(struct control_server *server, const char *spec, const char *digits,
-		   struct report *report)
+static bool is_inherited(const char *spec)
 {
+	return strncmp(spec, "fd:", 3) == 0;
+}
+
+/* The descriptor of "fd:N", or -1 (@report). */
+static int inherited(const char *spec, struct report *report)
+{
+	const char *digits = spec + 3;
 	char *end;
 	unsigned long fd = strtoul(digits, &end, 10);
-	int flags;
 
 	if (*digits < '0' || *digits > '9' || *end || fd > 1000000)
 		return report_fail(report, REPORT_USER,
@@ -269,7 +273,17 @@ static int inherit(struct control_server *server, const char *spec, const char *
 	    !has_option((int)fd, SO_TYPE, SOCK_STREAM))
 		return report_fail(report, REPORT_USER,
 				   "--control %s: not a UNIX stream socket that listens", spec);
-	server->listener = fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+	return (int)fd;
+}
+
+/* A copy, which stays when inherited descriptors are closed. */
+static int inherit(struct control_server *server, const char *spec, struct report *report)
+{
+	int fd = inherited(spec, report), flags;
+
+	if (fd < 0)
+		return -1;
+	server->listener = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	flags = server->listener < 0 ? -1 : fcntl(server->listener, F_GETFL);
 	if (flags < 0 || fcntl(server->listener, F_SETFL, flags | O_NONBLOCK))
 		return report_fail(report, REPORT_HOST, "--control %s: %s", spec, strerror(errno));
@@ -278,14 +292,21 @@ static int inherit(struct control_server *server, const char *spec, const char *
 
 static int listen_at(struct control_server *server, const char *spec, struct report *report)
 {
-	if (strncmp(spec, "fd:", 3) == 0)
-		return inherit(server, spec, spec + 3, report);
+	if (is_inherited(spec))
+		return inherit(server, spec, report);
 	if (unix_listen("--control", spec, UNIX_PATH_LIMIT, &server->path, report)) {
 		server->path.fd = -1;
 		return -1;
 	}
 	server->listener = server->path.fd;
 	return 0;
+}
+
+int control_server_try(const char *spec, struct report *report)
+{
+	if (is_inherited(spec))
+		return inherited(spec, report) < 0 ? -1 : 0;
+	return unix_try_listen("--control", spec, UNIX_PATH_LIMIT, report);
 }
 
 int control_server_open(const char *spec, struct loop *loop, const struct control_ops *ops,

@@ -22,6 +22,9 @@ int control_server_open(const char *spec, struct loop *loop, const struct contro
 			void *target, struct control_server **out, struct report *report);
 void control_server_close(struct control_server *server);
 
+/* Whether it could, as far as can be told without making anything. 0 or -1 (@report). */
+int control_server_try(const char *spec, struct report *report);
+
 /* Tell who has subscribed: see control_session_event(). */
 void control_server_tell(struct control_server *server, const char *name, int status);
 

@@ -257,9 +257,9 @@ static void answer(struct control_session *session, json_t *object)
 		put_error(session, id, report.text);
 		goto out;
 	}
-	/* A line is a line. Ends of lines are nowhere in JSON but between things. */
-	for (char *at = now.raw; at && *at; at++)
-		*at = *at == '\n' ? ' ' : *at;
+	/* A line is a line. Ends of lines are nowhere in JSON but between things, and behind all. */
+	for (char *at = now.raw; at && (at = strchr(at, '\n')); at++)
+		*at = at[1] ? ' ' : '\0';
 	if (now.raw && strlen(now.raw) > CONTROL_REPLY_MAX) {
 		put_error(session, id, "the answer is too long");
 		goto out;

@@ -18,6 +18,9 @@ struct control;
 __attribute__((weak)) int control_open(const char *spec, struct machine *machine,
 				       struct control **out, struct report *report);
 
+/* Whether control_open() would find something wrong, without making anything. 0 or -1 (@report). */
+__attribute__((weak)) int control_try(const char *spec, struct report *report);
+
 /* machine_run() is over: a guest that crashed may still be looked at, nothing of it runs again. */
 __attribute__((weak)) void control_over(struct control *control, int status);
 

@@ -156,7 +156,7 @@ static void vcpu_met_something(void *arg, uint32_t events)
 
 /* --- where it listens --------------------------------------------------------------------------- */
 
-static int listen_port(struct gdb *gdb, const char *spec, unsigned long port, struct report *report)
+static int listen_port(struct gdb *gdb, const char *option, unsigned long port, struct report *report)
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET,
@@ -168,15 +168,16 @@ static int listen_port(struct gdb *gdb, const char *spec, unsigned long port, st
 
 	gdb->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (gdb->listener < 0)
-		return report_fail(report, REPORT_HOST, "--gdb %s: socket: %s", spec,
-				   strerror(errno));
+		return report_fail(report, REPORT_HOST, "%s: socket: %s", option, strerror(errno));
 	setsockopt(gdb->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	/* What it accepts has it, too. */
 	setsockopt(gdb->listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(gdb->listener, (struct sockaddr *)&addr, size) || listen(gdb->listener, 1) ||
 	    getsockname(gdb->listener, (struct sockaddr *)&addr, &size))
-		return report_fail(report, report_whose(errno), "--gdb %s: 127.0.0.1 port %lu: %s",
-				   spec, port, strerror(errno));
+		return report_fail(report, report_whose(errno),
+				   "%s: 127.0.0.1 port %lu: %s; --gdb=PORT or --gdb=PATH is "
+				   "another place",
+				   option, port, strerror(errno));
 	gdb->port = ntohs(addr.sin_port);
 	return 0;
 }
@@ -208,7 +209,8 @@ static int parse_port(const char *spec, const char *where, unsigned long *port, 
 	return 1;
 }
 
-static int listen_at(struct gdb *gdb, const char *spec, const char *where, struct report *report)
+static int listen_at(struct gdb *gdb, const char *option, const char *spec, const char *where,
+		     struct report *report)
 {
 	unsigned long port;
 	int is_port = parse_port(spec, where, &port, report);
@@ -216,8 +218,8 @@ static int listen_at(struct gdb *gdb, const char *spec, const char *where, struc
 	if (is_port < 0)
 		return -1;
 	if (is_port)
-		return listen_port(gdb, spec, port, report);
-	return unix_listen("--gdb", where, UNIX_PATH_LIMIT, &gdb->path, report);
+		return listen_port(gdb, option, port, report);
+	return unix_listen(option, where, UNIX_PATH_LIMIT, &gdb->path, report);
 }
 
 int gdb_check(const char *spec, struct report *report)
@@ -244,7 +246,8 @@ static void say_where(const struct gdb *gdb, const char *what)
 		log_line(LOG_LEVEL_INFO, "gdb: %s: target remote %s", what, gdb->path.path);
 }
 
-int gdb_open(const char *spec, struct machine *machine, struct gdb **out, struct report *report)
+int gdb_open(const char *option, const char *spec, struct machine *machine, struct gdb **out,
+	     struct report *report)
 {
 	struct gdb *gdb = calloc(1, sizeof(*gdb));
 	bool run = false;
@@ -259,7 +262,7 @@ int gdb_open(const char *spec, struct machine *machine, struct gdb **out, struct
 	gdb->machine = machine;
 	gdb->path.fd = gdb->listener = gdb->client = gdb->target.event = -1;
 	gdb->stop = (struct gdb_stop){.signal = GDB_SIGTRAP};
-	if (listen_at(gdb, spec ? spec : "", where, report) ||
+	if (listen_at(gdb, option, spec ? spec : "", where, report) ||
 	    gdb_target_init(&gdb->target, machine, &gdb->session, report))
 		goto fail;
 	fd = gdb->listener >= 0 ? gdb->listener : gdb->path.fd;

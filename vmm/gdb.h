@@ -12,10 +12,11 @@ struct gdb;
 
 /*
  * Listen at @spec, "[PORT|PATH][,run]" (NULL or "": port 1234 of 127.0.0.1), and say so on standard
- * error. Without ",run" the guest waits for a client to let it go. Before machine_run();
- * gdb_close() before the machine goes, NULL is allowed.
+ * error. Without ",run" the guest waits for a client to let it go. @option is the option's name,
+ * for messages. Before machine_run(); gdb_close() before the machine goes, NULL is allowed.
  */
-int gdb_open(const char *spec, struct machine *machine, struct gdb **out, struct report *report);
+int gdb_open(const char *option, const char *spec, struct machine *machine, struct gdb **out,
+	     struct report *report);
 void gdb_close(struct gdb *gdb, int status);
 
 /* Whether @spec says where, as far as can be told without listening there. 0 or -1 (@report). */

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices/try-path.h"
 #include "vmm/map-impl.h"
 
 static const struct form {
@@ -80,6 +82,31 @@ static int write_to(const struct map *map, const struct form *form, int fd)
 	return err;
 }
 
+/* Where it is written before it has its name: to be freed, or NULL and errno. */
+static char *name_temporary(const char *path)
+{
+	char *temporary;
+
+	return asprintf(&temporary, "%s.%d", path, getpid()) < 0 ? NULL : temporary;
+}
+
+int map_try(const struct options *options, struct report *report)
+{
+	const char *path = options->map_file;
+	char *temporary;
+	int err = 0;
+
+	if (!path)
+		return 0;
+	if (check_place(path, report))
+		return -1;
+	temporary = name_temporary(path);
+	if (!temporary || try_make(temporary))
+		err = failed(path, errno, report);
+	free(temporary);
+	return err;
+}
+
 int map_write_file(const struct map *map, const char *path, struct report *report)
 {
 	char *temporary;
@@ -87,7 +114,8 @@ int map_write_file(const struct map *map, const char *path, struct report *repor
 
 	if (map_check_path(path, report) || check_place(path, report))
 		return -1;
-	if (asprintf(&temporary, "%s.%d", path, getpid()) < 0)
+	temporary = name_temporary(path);
+	if (!temporary)
 		return report_fail(report, REPORT_HOST, "out of memory");
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	err = fd < 0 ? errno : write_to(map, form_of(path), fd);

@@ -88,4 +88,7 @@ int map_write_file(const struct map *map, const char *path, struct report *repor
 /* What --map asks for: standard error, or a file. */
 int map_show(const struct options *options, const struct machine *machine, struct report *report);
 
+/* Whether it could, as far as can be told without writing anything. 0 or -1 (@report). */
+int map_try(const struct options *options, struct report *report);
+
 #endif

@@ -52,9 +52,9 @@ int on_crash_open(struct on_crash *crash, const struct options *options, struct 
 	if (path && core_open(&crash->core, path, machine, report))
 		return -1;
 	if (options->gdb)
-		return gdb_open(options->gdb_spec, machine, &crash->gdb, report);
+		return gdb_open("--gdb", options->gdb_spec, machine, &crash->gdb, report);
 	/* Nothing can be opened when it has crashed. */
-	return crash->wait ? gdb_open("run", machine, &crash->gdb, report) : 0;
+	return crash->wait ? gdb_open("--on-crash gdb", "run", machine, &crash->gdb, report) : 0;
 }
 
 int on_crash(struct on_crash *crash, int status, struct report *report)

@@ -224,7 +224,7 @@ static int take_control(struct parse *parse, const char *value)
 {
 	if (!control_open)
 		return report_fail(
-			parse->report, REPORT_HOST,
+			parse->report, REPORT_USER,
 			"--control %s: this program has no control socket: it is static, "
 			"or was built without libjansson-dev",
 			value);

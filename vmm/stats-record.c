@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "devices/confine.h"
+#include "devices/try-path.h"
 #include "vmm/options-impl.h"
 #include "vmm/stats.h"
 
@@ -174,6 +175,19 @@ static void time_for_one(void *arg, uint32_t events)
 
 /* --- set-up and end ------------------------------------------------------------------------------ */
 
+static int not_written(const char *path, struct report *report)
+{
+	return report_fail(report, REPORT_USER, "--stats json=%s: cannot be written: %s", path,
+			   strerror(errno));
+}
+
+int stats_try(const struct options *options, struct report *report)
+{
+	if (options->stats_to && try_write(options->stats_to))
+		return not_written(options->stats_to, report);
+	return 0;
+}
+
 static int open_file(struct stats *stats, const char *path, struct report *report)
 {
 	stats->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -182,8 +196,7 @@ static int open_file(struct stats *stats, const char *path, struct report *repor
 	if (stats->fd < 0 && errno == EEXIST)
 		stats->fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 	if (stats->fd < 0)
-		return report_fail(report, REPORT_USER, "--stats json=%s: cannot be written: %s",
-				   path, strerror(errno));
+		return not_written(path, report);
 	if (stats->made)
 		confine_will_unlink(path);
 	return 0;

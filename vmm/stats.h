@@ -49,6 +49,9 @@ struct stats {
 int stats_open(struct stats *stats, const struct options *options, struct machine *machine,
 	       struct report *report);
 
+/* Whether stats_open() would find something wrong, without making anything. 0 or -1 (@report). */
+int stats_try(const struct options *options, struct report *report);
+
 /* The last record, after machine_run(). What is for people is printed: the terminal is as it was. */
 void stats_end(struct stats *stats);
 

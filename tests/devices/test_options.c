@@ -133,6 +133,10 @@ static const struct {
 	 "file=PATH, socket=PATH, connect=PATH and pipe=PATH"},
 	{"console", "stdio,port=a:stdio",
 	 "--opt port a stdio: standard input and output are taken by --opt"},
+	{"console", "file=made,port=a:file=other", NULL},
+	{"console", "file=/dev/null,port=a:file=/dev/null", NULL},
+	{"console", "file=made,port=a:socket=.//made",
+	 "--opt port a socket=.//made: --opt has that file already; give each one of its own"},
 	{"vsock", "made", NULL},
 	{"vsock", "made,cid=2", "--opt: cid '2' is not a number from 3 to 4294967294"},
 	{"vsock", "/nowhere/x",
@@ -417,7 +421,14 @@ static const struct {
 	 "socket=PATH, connect=PATH and pipe=PATH"},
 	{"socket=s,port=a:socket=no/s",
 	 "--opt port a: cannot create the socket 'no/s': No such file or directory"},
-	{"socket=s,port=a:socket=s", "--opt port a: 's' is in use: another process listens there"},
+	{"socket=s,port=a:socket=s",
+	 "--opt port a socket=s: --opt has that file already; give each one of its own"},
+	{"file=f,port=a:null,port=b:file=./f",
+	 "--opt port b file=./f: --opt has that file already; give each one of its own"},
+	{"null,port=a:pipe=f,port=b:pipe=f",
+	 "--opt port b pipe=f: --opt port a has that file already; give each one of its own"},
+	{"pipe=f,port=a:file=f.out",
+	 "--opt port a file=f.out: --opt has that file already; give each one of its own"},
 	{"stdio,port=a:stdio", "--opt port a stdio: standard input and output are taken by --opt"},
 };
 
@@ -462,6 +473,23 @@ START_TEST(console_files_are_emptied_last)
 }
 END_TEST
 
+/* Whatever it is called; and when the first has gone, another may have it. */
+START_TEST(console_files_are_one_users)
+{
+	struct virtio_device *dev;
+
+	make_image(5);
+	ck_assert_int_eq(symlink("image", "link"), 0);
+	dev = accepted("console", "file=link");
+	refused("console", "null,port=a:file=image", REPORT_USER,
+		"--opt port a file=image: --opt has that file already; give each one of its own");
+	virtio_device_free(dev);
+	virtio_device_free(accepted("console", "file=image"));
+	unlink("link");
+	virtio_device_free(accepted("console", "file=/dev/null,port=a:file=/dev/null"));
+}
+END_TEST
+
 START_TEST(console_of_as_many_ports_as_there_may_be)
 {
 	struct virtio_device *dev;
@@ -498,6 +526,7 @@ Suite *options_suite(void)
 	tcase_add_loop_test(tc, console_words, 0,
 			    sizeof(console_mistakes) / sizeof(console_mistakes[0]));
 	tcase_add_test(tc, console_files_are_emptied_last);
+	tcase_add_test(tc, console_files_are_one_users);
 	tcase_add_test(tc, console_of_as_many_ports_as_there_may_be);
 	tcase_add_loop_test(tc, balloon_words, 0,
 			    sizeof(balloon_mistakes) / sizeof(balloon_mistakes[0]));

@@ -31,10 +31,11 @@ static void check(const struct control_call *call)
 static void raw_member(const struct control_fake *fake, struct control_call *call)
 {
 	call->raw_name = "raw";
-	call->raw = malloc(fake->raw_bytes + 3);
+	call->raw = malloc(fake->raw_bytes + 4);
 	memset(call->raw, 'x', fake->raw_bytes + 2);
 	call->raw[0] = call->raw[fake->raw_bytes + 1] = '"';
-	call->raw[fake->raw_bytes + 2] = '\0';
+	/* As who writes lines. */
+	memcpy(call->raw + fake->raw_bytes + 2, "\n", 2);
 }
 
 static int call_fake(void *target, struct control_call *call, struct report *report)

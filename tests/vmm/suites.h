@@ -18,8 +18,10 @@ Suite *suite_elf(void);
 Suite *suite_linux(void);
 Suite *suite_acpi(void);
 Suite *suite_cli(void);
+Suite *suite_check(void);
 Suite *suite_config(void);
 Suite *suite_control(void);
+Suite *suite_control_doc(void);
 Suite *suite_map(void);
 Suite *suite_record(void);
 

@@ -290,6 +290,24 @@ START_TEST(a_mistake_says_where)
 }
 END_TEST
 
+/* All of it is read, however long it is. */
+START_TEST(a_file_that_is_long)
+{
+	static char text[100000];
+	struct options options;
+	struct report report = {0};
+
+	for (size_t len = 4090; len < sizeof(text); len = len < 4100 ? len + 1 : 2 * len) {
+		snprintf(text, sizeof(text), "{\"kernel\": \"k\",%*s\"cpus\": 3}", (int)len - 25, "");
+		ck_assert_uint_eq(strlen(text), len);
+		put_file("a.json", text);
+		ck_assert_msg(parse("--config\na.json", &options, &report) == 0, "%s", report.text);
+		ck_assert_uint_eq(options.cpus, 3);
+		options_clear(&options);
+	}
+}
+END_TEST
+
 START_TEST(a_file_that_is_none)
 {
 	struct options options;
@@ -348,6 +366,7 @@ Suite *suite_config(void)
 	tcase_add_loop_test(tcase, the_last_word, 0, (int)(sizeof(layers) / sizeof(layers[0])));
 	tcase_add_loop_test(tcase, a_mistake_says_where, 0,
 			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
+	tcase_add_test(tcase, a_file_that_is_long);
 	tcase_add_test(tcase, a_file_that_is_none);
 	tcase_add_test(tcase, what_json_cannot_say);
 	return suite;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* gdb's remote protocol as bytes in and bytes out, without a machine behind it. */
+/* gdb's remote protocol as bytes in and bytes out, without a machine behind it; where it is spoken. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/vmm/gdb-fake.h"
 #include "tests/vmm/suites.h"
+#include "vmm/on-crash.h"
 
 static struct gdb_fake fake;
 static struct gdb_session session;
@@ -454,12 +459,55 @@ START_TEST(test_monitor)
 }
 END_TEST
 
+/* --- where it listens ------------------------------------------------------------------------------ */
+
+static const struct {
+	struct options options;
+	const char *option;
+} asked[] = {
+	{{.gdb = true}, "--gdb"},
+	{{.gdb = true, .gdb_spec = "1234,run"}, "--gdb"},
+	{{.on_crash = "gdb", .gdb = true, .gdb_spec = "run"}, "--gdb"},
+	/* Nobody said --gdb. */
+	{{.on_crash = "gdb"}, "--on-crash gdb"},
+};
+
+START_TEST(test_port_in_use)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(1234),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct on_crash crash = {.core.fd = -1};
+	struct machine machine = {.loop = loop_new()};
+	struct report report = {0};
+	char want[256];
+
+	/* If it fails somebody else has it. */
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(on_crash_open(&crash, &asked[_i].options, &machine, &report), -1);
+	snprintf(want, sizeof(want),
+		 "%s: 127.0.0.1 port 1234: Address already in use; --gdb=PORT or --gdb=PATH is "
+		 "another place",
+		 asked[_i].option);
+	ck_assert_str_eq(report.text, want);
+	ck_assert_int_eq(report.status, REPORT_USER);
+	on_crash_close(&crash, 0);
+	loop_free(machine.loop);
+	close(fd);
+}
+END_TEST
+
 Suite *suite_gdb(void)
 {
 	Suite *suite = suite_create("gdb");
 	TCase *tc = tcase_create("gdb");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, test_port_in_use, 0, sizeof(asked) / sizeof(asked[0]));
 	tcase_add_test(tc, test_pieces);
 	tcase_add_test(tc, test_checksum);
 	tcase_add_test(tc, test_no_acks);
