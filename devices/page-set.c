@@ -41,6 +41,8 @@ static uint64_t *make_word(struct page_set *set, uint64_t page)
 		return NULL;
 	if (!set->leaves[page / LEAF_PAGES])
 		set->leaves[page / LEAF_PAGES] = calloc(1, sizeof(struct page_set_leaf));
+	if (set->end <= page / LEAF_PAGES)
+		set->end = page / LEAF_PAGES + 1;
 	return find_word(set, page);
 }
 
@@ -88,7 +90,7 @@ bool page_set_holds(const struct page_set *set, uint64_t first, uint64_t count)
 
 void page_set_clear(struct page_set *set)
 {
-	for (uint64_t i = 0; set->leaves && i < LEAVES; i++)
+	for (uint64_t i = 0; i < set->end; i++)
 		free(set->leaves[i]);
 	free(set->leaves);
 	*set = (struct page_set){0};

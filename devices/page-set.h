@@ -17,6 +17,7 @@ struct page_set_leaf;
 /* Empty if it is all zero. */
 struct page_set {
 	struct page_set_leaf **leaves; /* NULL until there is a first page */
+	uint64_t end;                  /* behind the last leaf that may be there */
 	uint64_t count;                /* pages in it */
 };
 
