@@ -256,7 +256,7 @@ START_TEST(one_slice_never_crosses)
 {
 	struct gm_memory *memory = make_memory(0, PAGE, PAGE, PAGE);
 	struct gm_slice slice;
-	void *host;
+	void *host = NULL;
 
 	ck_assert_int_eq(gm_get_slice(memory, 10, PAGE - 10, GM_ACCESS_RW, &slice), 0);
 	ck_assert_uint_eq(slice.len, PAGE - 10);
