@@ -229,8 +229,8 @@ faults: tests ## fail every call of a small run once, and many while it runs
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
 
-soak: all ## many monitors, starts, resets, devices and stuck consoles; SOAK=--long takes hours
-	$(Q)VMM_BUILD=$(B) scripts/soak $(SOAK)
+soak: all ## many monitors, starts, resets, devices and stuck consoles, or fewer in the lab; SOAK=--long takes hours
+	$(Q)VMM_BUILD=$(B) scripts/soak --lab $(SOAK)
 
 reproducible: all static library ## build again elsewhere: the same bytes
 	$(Q)scripts/check-reproducible
