@@ -241,8 +241,8 @@ prove: ## prove the core of the slice iterator and of the descriptor walk (docs/
 demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo
 
-lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an emulator
-	$(Q)VMM_BUILD=$(B) scripts/lab-test
+lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an emulator; with SANITIZE only the former
+	$(Q)VMM_BUILD=$(B) scripts/lab-test $(if $(SANITIZE),sanitized)
 
 lab-test-full: tests ## the same, with every kernel on every layout
 	$(Q)VMM_BUILD=$(B) scripts/lab-test all
