@@ -229,8 +229,8 @@ faults: tests ## fail every call of a small run once, and many while it runs
 lost: tests ## kill the monitor ROUNDS=500 times while a guest writes: nothing that was flushed may be lost
 	$(Q)VMM_BUILD=$(B) VMM_SRC=. LOST_ROUNDS=$$((($(or $(ROUNDS),500) + 2) / 3)) $(B)/tests/test-kvm lost
 
-soak: all ## many monitors, starts, resets, devices and stuck consoles; SOAK=--long takes hours
-	$(Q)VMM_BUILD=$(B) scripts/soak $(SOAK)
+soak: all ## many monitors, starts, resets, devices and stuck consoles, or fewer in the lab; SOAK=--long takes hours
+	$(Q)VMM_BUILD=$(B) scripts/soak --lab $(SOAK)
 
 reproducible: all static library ## build again elsewhere: the same bytes
 	$(Q)scripts/check-reproducible
@@ -241,8 +241,8 @@ prove: ## prove the core of the slice iterator and of the descriptor walk (docs/
 demo: all $(TOOLS) ## boot the test kernel on a memory of many pieces, with a disk
 	$(Q)VMM_BUILD=$(B) scripts/demo
 
-lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an emulator
-	$(Q)VMM_BUILD=$(B) scripts/lab-test
+lab-test: tests ## the KVM tests and real Linux on hardware-style KVM, inside an emulator; with SANITIZE only the former
+	$(Q)VMM_BUILD=$(B) scripts/lab-test $(if $(SANITIZE),sanitized)
 
 lab-test-full: tests ## the same, with every kernel on every layout
 	$(Q)VMM_BUILD=$(B) scripts/lab-test all

@@ -64,6 +64,7 @@ struct abi_region {
 #define ABI_KEY_UDP_ECHO       "udpecho="
 #define ABI_KEY_RECORDS        "records="
 #define ABI_KEY_SOAK           "soak="
+#define ABI_KEY_SOAK_SECONDS   "soakseconds="
 #define ABI_KEY_VIRTIO_MMIO    "virtio_mmio.device="
 #define ABI_DEFAULT_BOUNDARIES 64
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * soak=ROUNDS: all disks at work, each with a queue of its own, while another device gets nonsense
- * written to every register it has. What the disks hold must be what was written; the device may
- * break as often as it likes. For scripts/soak, which looks at the images afterwards.
+ * soak=ROUNDS, or as many as there is time for in soakseconds=: all disks at work, each with a
+ * queue of its own, while another device gets nonsense written to every register it has. What the
+ * disks hold must be what was written; the device may break as often as it likes. For scripts/soak,
+ * which looks at the images afterwards.
  */
 #include <stddef.h>
 
@@ -14,12 +15,19 @@
 #include "guest/string.h"
 #include "guest/tap.h"
 #include "guest/tests/tests.h"
+#include "guest/virtio-pci.h"
 
 #define DISKS_MAX   31
 #define RING_SIZE   4 /* a request has three descriptors */
 #define FLUSH_EVERY 16
 #define BREAK_EVERY 8
 #define WRITES      32 /* of nonsense between two rounds */
+
+/* What has the registers, and a little more. */
+#define COMMON_BYTES 0x48
+#define MMIO_BYTES   0x180
+
+#define TICKS_PER_SECOND 100
 
 struct disk {
 	struct blk blk;
@@ -120,6 +128,22 @@ static void write_nonsense(const struct virtio_device *victim)
 	virtio_offered(victim);
 }
 
+/* Where no register begins, across two, behind the last one; with each width there is. */
+static void write_anywhere(const struct virtio_device *victim)
+{
+	uint64_t random = memory_random(), value = memory_random();
+	uint64_t address = victim->pci ? victim->pci->common + random % COMMON_BYTES
+				       : victim->base + random % MMIO_BYTES;
+
+	switch (random >> 32 & 3) {
+	case 0: mmio_write8(address, (uint8_t)value); break;
+	case 1: mmio_write16(address, (uint16_t)value); break;
+	case 2: mmio_write(address, (uint32_t)value); break;
+	default: mmio_read8(address); break;
+	}
+	place_rings_nowhere(victim);
+}
+
 /* Ports that a PC has, or nobody; none that ends the machine or moves a device. */
 static void use_ports(void *arg)
 {
@@ -137,21 +161,25 @@ static void use_ports(void *arg)
 void test_soak(void)
 {
 	struct virtio_device *victim = virtio_find(VIRTIO_ID_RNG, 0);
-	uint64_t rounds = cmdline_get(ABI_KEY_SOAK, 0), random;
+	uint64_t rounds = cmdline_get(ABI_KEY_SOAK, 0), round, random;
+	uint64_t last = cmdline_get(ABI_KEY_SOAK_SECONDS, 0) * TICKS_PER_SECOND;
 	unsigned int count;
 
-	if (!rounds) {
+	if (!rounds && !last) {
 		tap_skip("no soak=");
 		return;
 	}
 	count = start_disks();
 	if (!CHECK(count, "no disks"))
 		return;
-	for (uint64_t round = 0; round < rounds; round++) {
+	last += ticks();
+	for (round = 0; round < rounds || ticks() < last; round++) {
 		if (victim && round % BREAK_EVERY == 0)
 			break_device(victim);
-		for (unsigned int i = 0; victim && i < WRITES; i++)
+		for (unsigned int i = 0; victim && i < WRITES; i++) {
 			write_nonsense(victim);
+			write_anywhere(victim);
+		}
 		random = memory_random();
 		ring0(use_ports, &random);
 		for (unsigned int i = 0; i < count; i++) {
@@ -161,5 +189,5 @@ void test_soak(void)
 		/* As long as it goes on it does not hang. */
 		watchdog_restart();
 	}
-	tap_note("%u disks, %lu rounds%s", count, rounds, victim ? ", beside nonsense" : "");
+	tap_note("%u disks, %lu rounds%s", count, round, victim ? ", beside nonsense" : "");
 }

@@ -44,14 +44,12 @@ static void teardown(void)
 	ck_assert_int_eq(rmdir(directory), 0);
 }
 
-#define JAIL (getenv("TEST_NO_JAIL") ? "--no-jail" : "--jail")
-
 /* The guest with a device of each kind; its console is null. */
 static void start_peek(void)
 {
-	vm_start(&vm, ARGS(tiny("peek"), "--flat=0x1000,32", JAIL, "--serial=null", "--disk", disk,
-			   "--net=none", "--balloon", "--console=null,port=log:null", "--control",
-			   path));
+	vm_start(&vm, ARGS(tiny("peek"), "--flat=0x1000,32", WHOLE_JAIL, "--serial=null", "--disk",
+			   disk, "--net=none", "--balloon", "--console=null,port=log:null",
+			   "--control", path));
 }
 
 static int connect_to(const char *where)
@@ -202,7 +200,7 @@ START_TEST(test_power)
 	int fd;
 
 	NEED_KVM();
-	vm_start(&vm, ARGS(tiny("button"), "--flat=0x1000,32", JAIL, "--control", path));
+	vm_start(&vm, ARGS(tiny("button"), "--flat=0x1000,32", WHOLE_JAIL, "--control", path));
 	vm_expect_output(&vm, ">");
 	fd = connect_to(path);
 	ck_assert_str_eq(ask(fd, "{\"request\":\"power\"}"), "{\"ok\":true}");
@@ -216,7 +214,8 @@ START_TEST(test_nobody_listens)
 	int fd;
 
 	NEED_KVM();
-	vm_start(&vm, ARGS(tiny("spin"), "--flat=0x1000", JAIL, "--no-reboot", "--control", path));
+	vm_start(&vm,
+		 ARGS(tiny("spin"), "--flat=0x1000", WHOLE_JAIL, "--no-reboot", "--control", path));
 	fd = connect_to(path);
 	ask(fd, "{\"request\":\"power\"}");
 	ck_assert_ptr_nonnull(strstr(reply, "\"power: the guest does not listen"));
@@ -287,8 +286,8 @@ START_TEST(test_console)
 	int fd, console, second;
 
 	NEED_KVM();
-	vm_start(&vm,
-		 ARGS(tiny("peek"), "--flat=0x1000,32", JAIL, "--disk", disk, "--control", path));
+	vm_start(&vm, ARGS(tiny("peek"), "--flat=0x1000,32", WHOLE_JAIL, "--disk", disk,
+			   "--control", path));
 	vm_expect_output(&vm, ">");
 	fd = connect_to(path);
 	console = attach_console("serial");
@@ -423,8 +422,8 @@ START_TEST(test_frames)
 	NEED_KVM();
 	snprintf(gdb, sizeof(gdb), "%s/gdb", directory);
 	snprintf(word, sizeof(word), "--gdb=%s", gdb);
-	vm_start(&vm, ARGS(built("guest/kernel.elf"), JAIL, "--net=none", "--control", path, word,
-			   "--cmdline", "tests=net-ping"));
+	vm_start(&vm, ARGS(built("guest/kernel.elf"), WHOLE_JAIL, "--net=none", "--control", path,
+			   word, "--cmdline", "tests=net-ping"));
 	fd = connect_to(path);
 	ck_assert_int_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
 	send_with(fd, "{\"request\":\"net-attach\"}\n", pair[0]);
@@ -548,7 +547,7 @@ START_TEST(test_inherited)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	ck_assert_int_eq(listen(fd, 3), 0);
 	snprintf(word, sizeof(word), "--control=fd:%d", fd);
-	vm_start(&vm, ARGS(tiny("spin"), "--flat=0x1000", JAIL, word));
+	vm_start(&vm, ARGS(tiny("spin"), "--flat=0x1000", WHOLE_JAIL, word));
 	close(fd);
 	fd = connect_to(path);
 	ck_assert_str_eq(ask(fd, "{\"request\":\"quit\"}"), "{\"ok\":true}");
@@ -562,7 +561,7 @@ START_TEST(test_crashed)
 	int fd;
 
 	NEED_KVM();
-	vm_start(&vm, ARGS(tiny("triple-fault"), "--flat=0x1000,32", JAIL, "--on-crash=gdb",
+	vm_start(&vm, ARGS(tiny("triple-fault"), "--flat=0x1000,32", WHOLE_JAIL, "--on-crash=gdb",
 			   "--gdb=0,run", "--control", path));
 	vm_expect_errors(&vm, "the guest crashed and waits");
 	fd = connect_to(path);

@@ -70,7 +70,7 @@ START_TEST(test_tap)
 {
 	char path[] = "/tmp/vmm-test-verdict-XXXXXX", text[4096] = "";
 	int fd = mkstemp(path);
-	const char *jail = _i && !getenv("SANITIZED") ? "--jail" : "--no-jail";
+	const char *jail = _i ? WHOLE_JAIL : "--no-jail";
 	ssize_t n;
 
 	if (kvm_is_here()) {

@@ -10,7 +10,15 @@
 
 #include "tests/runner.h"
 
+/* A build with sanitizers takes several times as long, and has no jail. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VM_TIMEOUT_MS 60000
+#define WHOLE_JAIL    "--no-jail"
+#else
 #define VM_TIMEOUT_MS 20000
+#define WHOLE_JAIL    "--jail"
+#endif
+
 #define VM_OUTPUT_MAX (256 * 1024)
 
 struct vm {
