@@ -145,12 +145,20 @@ beside() {
     peers="$peers $!"
 }
 
+# What a monitor is at that should long have come to its end: its threads, and what its devices wait for.
+show_stuck() {
+    for thread in "/proc/$(cat pid)"/task/*; do
+        echo "# stuck: $(cat "$thread/comm"), state and times $(cut -d' ' -f3,14,15 "$thread/stat"), in $(cat "$thread/wchan"), $(cat "$thread/syscall")"
+    done
+    for what in status stats; do echo "# stuck: $(timeout -s KILL 5 "$vmm" ctl control.sock $what 2>&1)"; done
+}
+
 # boot KERNEL LAYOUT CPUS ROOT CHECKS END
 boot() {
     layout "$2"
     checks=$5 end=$6 peers='' devices=0 words="panic=-1 cpus=$3 memory=$memory check=$5 end=$6"
     set -- "$1" "$2" "$3" "$4"
-    rm -f out err vsock.sock* from-* to-* resident-* hvc0.txt
+    rm -f out err stuck control.sock vsock.sock* from-* to-* resident-* hvc0.txt
     case $4 in
     initrd) options="$options --initrd $images/initrd-${1%-vmlinux}" ;;
     disk)
@@ -210,8 +218,10 @@ boot() {
     [ "$1" = small-vmlinux ] && kernel=$images/vmlinux-small || kernel=$images/bzImage-$1
     : >out
     beside
+    (sleep 200 && show_stuck >stuck) &
+    peers="$peers $!"
     # shellcheck disable=SC2086 # words on purpose
-    sh -c 'echo $$ >pid && exec "$@"' sh timeout -s KILL 240 "$vmm" "$kernel" $options --cpus "$3" --append "quiet $words devices=$devices" \
+    sh -c 'echo $$ >pid && exec "$@"' sh timeout -s KILL 240 "$vmm" "$kernel" $options --cpus "$3" --control control.sock --append "quiet $words devices=$devices" \
         </dev/null >out 2>err
     status=$?
     for peer in $peers; do kill "$peer" 2>/dev/null; done
@@ -262,7 +272,7 @@ judge() {
         ;;
     esac
     case ,$checks, in *,dmesg*) judge_dmesg ;; esac
-    [ -z "$failed" ] || { tail -n 30 text && cat err; }
+    [ -z "$failed" ] || { tail -n 30 text && cat err stuck 2>/dev/null; }
 }
 
 # Not how long a timer's interrupt took: that is the emulator's one processor, for all vCPUs there are.
