@@ -145,12 +145,17 @@ beside() {
     peers="$peers $!"
 }
 
-# What a monitor is at that should long have come to its end: its threads, and what its devices wait for.
+# What a monitor is at that should long have come to its end: its threads, what its descriptors have and wait
+# for, and its counters.
 show_stuck() {
-    for thread in "/proc/$(cat pid)"/task/*; do
-        echo "# stuck: $(cat "$thread/comm"), state and times $(cut -d' ' -f3,14,15 "$thread/stat"), in $(cat "$thread/wchan"), $(cat "$thread/syscall")"
+    process=/proc/$(cat pid)
+    for thread in "$process"/task/*; do
+        echo "$(cat "$thread/comm"): state and times $(cut -d' ' -f3,14,15 "$thread/stat"), in $(cat "$thread/wchan"), $(cat "$thread/syscall")"
     done
-    for what in status stats; do echo "# stuck: $(timeout -s KILL 5 "$vmm" ctl control.sock $what 2>&1)"; done
+    for info in "$process"/fdinfo/*; do
+        echo "${info##*/} $(readlink "$process/fd/${info##*/}"): $(grep -E '^(eventfd|tfd|[SC]q|Cached)' "$info" | tr '\n\t' '; ')"
+    done
+    for what in status stats; do timeout -s KILL 5 "$vmm" ctl control.sock $what 2>&1; done
 }
 
 # boot KERNEL LAYOUT CPUS ROOT CHECKS END
@@ -218,10 +223,10 @@ boot() {
     [ "$1" = small-vmlinux ] && kernel=$images/vmlinux-small || kernel=$images/bzImage-$1
     : >out
     beside
-    (sleep 200 && show_stuck >stuck) &
+    (sleep 300 && show_stuck >stuck) &
     peers="$peers $!"
     # shellcheck disable=SC2086 # words on purpose
-    sh -c 'echo $$ >pid && exec "$@"' sh timeout -s KILL 240 "$vmm" "$kernel" $options --cpus "$3" --control control.sock --append "quiet $words devices=$devices" \
+    sh -c 'echo $$ >pid && exec "$@"' sh timeout -s KILL 360 "$vmm" "$kernel" $options --cpus "$3" --control control.sock --append "quiet $words devices=$devices" \
         </dev/null >out 2>err
     status=$?
     for peer in $peers; do kill "$peer" 2>/dev/null; done
@@ -231,7 +236,7 @@ boot() {
 # What is true of every boot: the end is the right one, and the guest's own lines.
 judge() {
     case $end in panic) want=5 ;; *) want=0 ;; esac
-    [ $status -ne 137 ] || status='what comes after 240 s'
+    [ $status -ne 137 ] || status='what comes after 360 s'
     verdict "end=$end" "status $status, not $want" [ "$status" = $want ]
     # "more vCPUs than processors" is said in the lab, which has one.
     grep -vE '^(vmm: (--cpus|net tap:)|Killed)' err | grep . && not_ok "messages of the monitor: $(head -n 1 err)"
