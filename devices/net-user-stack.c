@@ -19,6 +19,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
@@ -42,11 +43,16 @@
 /* What slirp_pollfds_fill() answers when it waits for nothing but descriptors. */
 #define IDLE_MS 1000
 
-/* Until the thread starts its maker's, then the thread's, but for what is marked. */
+/* The thread's, but for what is marked. */
 struct net_user_stack {
 	Slirp *slirp;
-	int fd;           /* our end of the socket */
-	pthread_t thread; /* the maker's */
+	int fd;             /* our end of the socket; constant */
+	pthread_t thread;   /* the maker's */
+	const char *option; /* these are the thread's until it has posted */
+	const struct net_user_config *config;
+	struct report *report;
+	sem_t tried;
+	int failed;       /* the same, then its maker's */
 	uint64_t dropped; /* atomic */
 	struct log_limit log;
 	int sockets[SOCKETS_MAX]; /* opened for the guest, and its forwards */
@@ -188,7 +194,7 @@ static const SlirpCb callbacks = {
 	.notify = notify,
 };
 
-/* --- the thread -------------------------------------------------------------------------------- */
+/* --- what it waits for, and frames from the guest ---------------------------------------------- */
 
 static const struct {
 	int slirp;
@@ -281,34 +287,7 @@ static bool take_frames(struct net_user_stack *stack)
 	return true;
 }
 
-static void *stack_thread(void *arg)
-{
-	struct net_user_stack *stack = arg;
-	bool running = true;
-
-	confine_enter(CONFINE_NET);
-	while (running) {
-		uint32_t wanted = UINT32_MAX;
-		int ready, timeout;
-
-		pthread_mutex_lock(&library_lock);
-		stack->fd_count = 1;
-		stack->fds[0] = (struct pollfd){.fd = stack->fd, .events = POLLIN};
-		library.pollfds_fill(stack->slirp, &wanted, add_poll, stack);
-		timeout = wanted < IDLE_MS ? (int)wanted : -1;
-		pthread_mutex_unlock(&library_lock);
-
-		ready = poll(stack->fds, stack->fd_count, timeout);
-
-		pthread_mutex_lock(&library_lock);
-		library.pollfds_poll(stack->slirp, ready < 0, get_revents, stack);
-		running = take_frames(stack);
-		pthread_mutex_unlock(&library_lock);
-	}
-	return NULL;
-}
-
-/* --- making and ending one --------------------------------------------------------------------- */
+/* --- the library with its forwards ------------------------------------------------------------- */
 
 static struct in_addr host_in(struct in_addr network, uint32_t number)
 {
@@ -353,8 +332,6 @@ static int add_forward(const char *option, struct net_user_stack *stack,
 static int set_up(const char *option, struct net_user_stack *stack,
 		  const struct net_user_config *config, struct report *report)
 {
-	if (load(option, report))
-		return -1;
 	stack->slirp = make_slirp(stack, config);
 	if (!stack->slirp)
 		return report_fail(report, REPORT_HOST,
@@ -365,6 +342,67 @@ static int set_up(const char *option, struct net_user_stack *stack,
 	}
 	return 0;
 }
+
+/* --- the thread -------------------------------------------------------------------------------- */
+
+/*
+ * Descriptors of its own, of which only the socket is anyone else's: one that the library closes
+ * twice may be another's by then. Where the kernel cannot (before Linux 5.9) they stay shared.
+ */
+static void keep_only(int fd)
+{
+	if (close_range((unsigned int)fd + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0 && fd > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned int)fd - 1, 0);
+}
+
+static void serve(struct net_user_stack *stack)
+{
+	bool running = true;
+
+	while (running) {
+		uint32_t wanted = UINT32_MAX;
+		int ready, timeout;
+
+		pthread_mutex_lock(&library_lock);
+		stack->fd_count = 1;
+		stack->fds[0] = (struct pollfd){.fd = stack->fd, .events = POLLIN};
+		library.pollfds_fill(stack->slirp, &wanted, add_poll, stack);
+		timeout = wanted < IDLE_MS ? (int)wanted : -1;
+		pthread_mutex_unlock(&library_lock);
+
+		ready = poll(stack->fds, stack->fd_count, timeout);
+
+		pthread_mutex_lock(&library_lock);
+		library.pollfds_poll(stack->slirp, ready < 0, get_revents, stack);
+		running = take_frames(stack);
+		pthread_mutex_unlock(&library_lock);
+	}
+}
+
+/* Who makes it waits until it was tried. */
+static void *stack_thread(void *arg)
+{
+	struct net_user_stack *stack = arg;
+	int failed;
+
+	keep_only(stack->fd);
+	pthread_mutex_lock(&library_lock);
+	failed = set_up(stack->option, stack, stack->config, stack->report);
+	pthread_mutex_unlock(&library_lock);
+	stack->failed = failed;
+	sem_post(&stack->tried);
+	if (!failed) {
+		confine_enter(CONFINE_NET);
+		serve(stack);
+	}
+	pthread_mutex_lock(&library_lock);
+	if (stack->slirp)
+		library.cleanup(stack->slirp);
+	pthread_mutex_unlock(&library_lock);
+	return NULL;
+}
+
+/* --- making and ending one --------------------------------------------------------------------- */
 
 /* No signal is for this thread: they end system calls of those that wait for them. */
 static int start_thread(struct net_user_stack *stack)
@@ -395,12 +433,9 @@ int net_user_stack_check(const char *option, struct report *report)
 /* All but the thread, which does not run. */
 static void release(struct net_user_stack *stack)
 {
-	pthread_mutex_lock(&library_lock);
-	if (stack->slirp)
-		library.cleanup(stack->slirp);
-	pthread_mutex_unlock(&library_lock);
 	if (stack->fd >= 0)
 		close(stack->fd);
+	sem_destroy(&stack->tried);
 	free(stack->fds);
 	free(stack);
 }
@@ -413,7 +448,9 @@ int net_user_stack_new(const char *option, const struct net_user_config *config,
 
 	if (!stack)
 		return report_fail(report, REPORT_HOST, "%s: out of memory", option);
-	stack->fd = -1;
+	*stack = (struct net_user_stack){
+		.fd = -1, .option = option, .config = config, .report = report};
+	sem_init(&stack->tried, 0, 0);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends)) {
 		report_fail(report, REPORT_HOST, "%s: cannot make a socket: %s", option,
 			    strerror(errno));
@@ -425,15 +462,18 @@ int net_user_stack_new(const char *option, const struct net_user_config *config,
 		report_fail(report, REPORT_HOST, "%s: out of memory", option);
 		goto fail;
 	}
-	pthread_mutex_lock(&library_lock);
-	err = set_up(option, stack, config, report);
-	pthread_mutex_unlock(&library_lock);
-	if (err)
+	if (net_user_stack_check(option, report))
 		goto fail;
 	err = start_thread(stack);
 	if (err) {
 		report_fail(report, REPORT_HOST, "%s: cannot start a thread: %s", option,
 			    strerror(err));
+		goto fail;
+	}
+	while (sem_wait(&stack->tried) && errno == EINTR)
+		continue;
+	if (stack->failed) {
+		pthread_join(stack->thread, NULL);
 		goto fail;
 	}
 	*out = stack;

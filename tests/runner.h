@@ -15,20 +15,20 @@
 #include <stdint.h>
 
 /*
- * libcheck's own writes to its parent at each assertion that holds, so that it can say after which one a
- * test crashed. Once for each does that, and was a tenth of the time the tests took.
+ * libcheck's own writes to its parent at each assertion that holds, so that it can say after which
+ * one a test crashed. Once for each does that, and was a tenth of the time the tests took.
  */
 #undef ck_assert_msg
-#define ck_assert_msg(expr, ...)                                                             \
-	({                                                                                   \
-		static bool told_;                                                           \
-		if (!(expr))                                                                 \
+#define ck_assert_msg(expr, ...)                                                              \
+	({                                                                                    \
+		static bool told_;                                                            \
+		if (!(expr))                                                                  \
 			_ck_assert_failed(__FILE__, __LINE__, "Assertion '" #expr "' failed", \
-					  ##__VA_ARGS__);                                    \
-		if (!__atomic_load_n(&told_, __ATOMIC_RELAXED)) {                            \
-			__atomic_store_n(&told_, true, __ATOMIC_RELAXED);                    \
-			_mark_point(__FILE__, __LINE__);                                     \
-		}                                                                            \
+					  ##__VA_ARGS__);                                     \
+		if (!__atomic_load_n(&told_, __ATOMIC_RELAXED)) {                             \
+			__atomic_store_n(&told_, true, __ATOMIC_RELAXED);                     \
+			_mark_point(__FILE__, __LINE__);                                      \
+		}                                                                             \
 	})
 
 typedef Suite *suite_fn(void);

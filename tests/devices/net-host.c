@@ -109,19 +109,55 @@ void net_host_read(int fd, void *data, size_t len)
 	}
 }
 
-unsigned int net_host_sockets(void)
+/* Sockets in a directory of descriptors. */
+static unsigned int sockets_in(const char *path)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	DIR *dir = opendir(path);
 	unsigned int count = 0;
 	struct dirent *entry;
 	char target[16];
 
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir)))
+	while (dir && (entry = readdir(dir)))
 		count += readlinkat(dirfd(dir), entry->d_name, target, sizeof(target)) > 7 &&
 			 memcmp(target, "socket:", 7) == 0;
-	closedir(dir);
+	if (dir)
+		closedir(dir);
 	return count;
+}
+
+unsigned int net_host_sockets(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned int most = 0;
+	struct dirent *task;
+	char path[300];
+
+	ck_assert_ptr_nonnull(dir);
+	while ((task = readdir(dir))) {
+		unsigned int count;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.32s/fd", task->d_name);
+		count = sockets_in(path);
+		most = count > most ? count : most;
+	}
+	closedir(dir);
+	return most;
+}
+
+bool net_host_all_have(int fd)
+{
+	DIR *dir = opendir("/proc/self/task");
+	bool all = true;
+	struct dirent *task;
+	char path[300];
+
+	ck_assert_ptr_nonnull(dir);
+	while ((task = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%.32s/fd/%d", task->d_name, fd);
+		all &= task->d_name[0] == '.' || access(path, F_OK) == 0;
+	}
+	closedir(dir);
+	return all;
 }
 
 /* The counter in a thread's status file if it has the name. */

@@ -3,6 +3,7 @@
 #ifndef TESTS_DEVICES_NET_HOST_H
 #define TESTS_DEVICES_NET_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,11 @@ int net_host_connect(uint16_t port);
 void net_host_connect_udp(int fd, uint16_t port);
 void net_host_read(int fd, void *data, size_t len);
 
-/* How many sockets this process has. */
+/* How many sockets this process has, or a thread of it with descriptors of its own. */
 unsigned int net_host_sockets(void);
+
+/* Whether every thread has this descriptor. */
+bool net_host_all_have(int fd);
 
 /* How often the thread of this process that is named @name has gone to sleep; -1: there is none. */
 long net_host_switches(const char *name);

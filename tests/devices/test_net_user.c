@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_net.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -538,6 +539,23 @@ START_TEST(guest_that_wants_all_sockets)
 }
 END_TEST
 
+/* What the library closes, once or twice, is never the monitor's. */
+START_TEST(descriptors_of_its_own)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	NEED_LIBRARY();
+	ck_assert_int_ge(fd, 0);
+	start(NULL);
+	ck_assert(net_guest_ping(&wire.guest, NET_HOST, "hello", 5));
+	ck_assert(net_host_all_have(STDERR_FILENO));
+	ck_assert(!net_host_all_have(fd));
+	ck_assert_int_eq(fcntl(fd, F_GETFD), 0);
+	stop();
+	close(fd);
+}
+END_TEST
+
 START_TEST(sockets_that_are_closed_do_not_count)
 {
 	const uint16_t port = net_host_free_port(SOCK_STREAM);
@@ -653,6 +671,7 @@ Suite *net_user_suite(void)
 	tcase_add_test(tcase, buffer_that_is_too_short_loses_the_frame);
 	tcase_add_test(tcase, frames_of_any_length_and_content);
 	tcase_add_loop_test(tcase, guest_that_wants_all_sockets, 0, 3);
+	tcase_add_test(tcase, descriptors_of_its_own);
 	tcase_add_test(tcase, sockets_that_are_closed_do_not_count);
 	tcase_add_test(tcase, end_with_open_connections);
 	tcase_add_test(tcase, two_networks);
