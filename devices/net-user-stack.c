@@ -346,8 +346,10 @@ static int set_up(const char *option, struct net_user_stack *stack,
 /* --- the thread -------------------------------------------------------------------------------- */
 
 /*
- * Descriptors of its own, of which only the socket is anyone else's: one that the library closes
- * twice may be another's by then. Where the kernel cannot (before Linux 5.9) they stay shared.
+ * Descriptors of its own, of which only the socket is anyone else's. The library does not mark what
+ * it accepts as close-on-exec, so that who closes what came through exec() (the monitor, before the
+ * guest runs) would close that, too; and the library later what has got the number since. Where the
+ * kernel cannot (before Linux 5.9) they stay shared.
  */
 static void keep_only(int fd)
 {
