@@ -32,7 +32,8 @@ static char *locate(const char *path)
 		return real;
 	copy = strdup(path);
 	dir = copy ? realpath(dirname(copy), NULL) : NULL;
-	if (copy && (!dir || asprintf(&real, "%s/%s", dir, slash ? slash + 1 : path) < 0))
+	if (copy &&
+	    (!dir || asprintf(&real, "%s/%s", dir[1] ? dir : "", slash ? slash + 1 : path) < 0))
 		real = dir ? NULL : strdup(path);
 	free(dir);
 	free(copy);

@@ -21,7 +21,10 @@ struct confine_ops {
 /* Before the first device is made. NULL: nobody. */
 void confine_by(const struct confine_ops *ops);
 
-/* First of all in a thread of a device: from here on it can do no more than its role needs. */
+/*
+ * First of all in a thread of a device, or behind what it sets up while its maker waits: from here
+ * on it can do no more than its role needs.
+ */
 void confine_enter(enum confine_role role);
 
 /* The device made @path and will remove it when it goes. */

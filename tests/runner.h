@@ -16,7 +16,7 @@
 
 /*
  * libcheck's own writes to its parent at each assertion that holds, so that it can say after which
- * one a test crashed. Once for each does that, and was a tenth of the time the tests took.
+ * one a test crashed. Once for each does that; the others were a third of the time of the longest suites.
  */
 #undef ck_assert_msg
 #define ck_assert_msg(expr, ...)                                                              \
